@@ -1,0 +1,55 @@
+from annotation.models.corpus import Dataset, Generator, Guideline, Pair, Prompt, Response, content_hash
+from annotation.models.imports import Import, ImportProblem
+from annotation.models.labels import (
+    Adjudication,
+    Choice,
+    Comment,
+    Confidence,
+    Draft,
+    Flag,
+    Label,
+    LabelRevision,
+    LateDecision,
+    Quota,
+    Reconsideration,
+    Skip,
+    Slot,
+    Split,
+)
+from annotation.models.onboarding import Control, ControlAnswer, Standing
+from annotation.models.people import Role, User
+from annotation.models.rework import Notification, Rework, ReworkRound
+
+__all__ = [
+    "Adjudication",
+    "Choice",
+    "Comment",
+    "Confidence",
+    "Control",
+    "ControlAnswer",
+    "Dataset",
+    "Draft",
+    "Flag",
+    "Generator",
+    "Guideline",
+    "Import",
+    "ImportProblem",
+    "Label",
+    "LabelRevision",
+    "LateDecision",
+    "Notification",
+    "Pair",
+    "Prompt",
+    "Quota",
+    "Reconsideration",
+    "Response",
+    "Rework",
+    "ReworkRound",
+    "Role",
+    "Skip",
+    "Slot",
+    "Split",
+    "Standing",
+    "User",
+    "content_hash",
+]

@@ -1,0 +1,158 @@
+"""The way into a dataset: practice with explanations, a qualification round, and whoever may label then."""
+
+from dataclasses import dataclass
+from random import Random
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from annotation import controls
+from annotation.models import Choice, Control, ControlAnswer, Dataset, Slot, Standing, User
+
+Use, State = Control.Use, Standing.State
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Practice or qualification: how far somebody is in it. next: the pair that comes now, if one is left."""
+
+    use: str
+    done: int
+    total: int
+    next: Control | None
+
+    @property
+    def finished(self) -> bool:
+        return self.next is None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Of a finished qualification round. answers: empty where the dataset tells the score alone."""
+
+    right: int
+    total: int
+    passed: bool
+    answers: list[ControlAnswer]
+
+    @property
+    def percent(self) -> float:
+        return 100 * self.right / self.total
+
+
+def standing_of(*, user: User, dataset: Dataset) -> Standing:
+    """Theirs, or one that is not stored yet: they are learning."""
+    found = Standing.objects.filter(dataset=dataset, annotator=user).first()
+    return found or Standing(dataset=dataset, annotator=user)
+
+
+def barrier(*, user: User, dataset: Dataset) -> Standing | None:
+    """What keeps this person from labelling now; None where they may label. No query where a dataset asks nothing."""
+    if dataset.pass_percent is None and not dataset.control_percent:
+        return None
+    standing = standing_of(user=user, dataset=dataset)
+    if standing.state == State.PAUSED:
+        return standing
+    if dataset.pass_percent is None or standing.state in {State.QUALIFIED, State.EXCLUDED}:
+        return None
+    return standing if _active(dataset, Use.QUALIFICATION).exists() else None
+
+
+def _active(dataset: Dataset, use: str) -> QuerySet[Control]:
+    return Control.objects.filter(pair__dataset=dataset, use=use, active=True)
+
+
+def step_of(*, user: User, dataset: Dataset, use: str, attempt: int = 1) -> Step:
+    """Pairs come in an order of each person's own."""
+    wanted = list(_active(dataset, use).order_by("pk"))
+    Random(f"{dataset.pk}:{user.pk}:{use}:{attempt}").shuffle(wanted)  # noqa: S311 - no secret
+    answered = set(
+        ControlAnswer.objects.filter(control__in=wanted, annotator=user, attempt=attempt).values_list(
+            "control", flat=True
+        )
+    )
+    left = [control for control in wanted if control.pk not in answered]
+    return Step(use, len(wanted) - len(left), len(wanted), left[0] if left else None)
+
+
+def is_swapped(*, user: User, control: Control, attempt: int) -> bool:
+    """Which response stands left: as good as random, and the same each time that the page is asked for."""
+    return Random(f"{control.pk}:{user.pk}:{attempt}:side").random() < 0.5  # noqa: S311 - no secret
+
+
+def answer_practice(*, user: User, control: Control, choice: Choice, swapped: bool, seconds: float | None) -> None:
+    """choice: in the pair's own terms."""
+    controls.answer(control=control, user=user, attempt=1, choice=choice, swapped=swapped, seconds=seconds)
+
+
+def answer_qualification(*, user: User, control: Control, choice: Choice, swapped: bool, seconds: float | None) -> None:
+    """Keep an answer of the round; the last one decides whether the person may label.
+
+    choice: in the pair's own terms. Raises ValueError where the person is in no round.
+    """
+    dataset = control.pair.dataset
+    with transaction.atomic():
+        Standing.objects.get_or_create(dataset=dataset, annotator=user)
+        # Two answers that come at once: the second waits here, and one of them is the last.
+        standing = Standing.objects.select_for_update().get(dataset=dataset, annotator=user)
+        if standing.state != State.LEARNING:
+            raise ValueError("This qualification round is over.")
+        attempt = standing.attempt
+        controls.answer(control=control, user=user, attempt=attempt, choice=choice, swapped=swapped, seconds=seconds)
+        if step_of(user=user, dataset=dataset, use=Use.QUALIFICATION, attempt=attempt).finished:
+            result = result_of(standing)
+            standing.state = State.QUALIFIED if result and result.passed else State.FAILED
+            standing.changed_at, standing.changed_by = timezone.now(), None
+            standing.save()
+
+
+def result_of(standing: Standing) -> Result | None:
+    """Of the person's latest round; None where they have answered nothing in it."""
+    dataset = standing.dataset
+    given = ControlAnswer.objects.filter(
+        control__pair__dataset=dataset, control__use=Use.QUALIFICATION, control__active=True
+    ).filter(annotator=standing.annotator, attempt=standing.attempt)
+    answers = list(given.select_related("control__pair__prompt").order_by("created_at"))
+    if not answers:
+        return None
+    right = sum(each.right for each in answers)
+    passed = 100 * right >= (dataset.pass_percent or 0) * len(answers)
+    told = [] if dataset.result_shows == Dataset.ResultShows.SCORE else [each for each in answers if not each.right]
+    return Result(right, len(answers), passed, told)
+
+
+def give_attempt(*, standing: Standing, by: User) -> None:
+    """Another qualification round for somebody who did not pass; the answers of earlier ones are kept."""
+    with transaction.atomic():
+        locked = Standing.objects.select_for_update().get(pk=standing.pk)
+        if locked.state != State.FAILED:
+            return
+        locked.attempt += 1
+        _change(locked, State.LEARNING, note="", by=by)
+
+
+def let_go_on(*, standing: Standing, by: User) -> None:
+    """End a pause, or count the person's labels again. What went before is not looked at any more."""
+    _change(standing, State.QUALIFIED, note="", by=by)
+
+
+def pause(*, standing: Standing, note: str, by: User | None) -> None:
+    """What the person has before them goes back to the others."""
+    Slot.objects.claimed_by(standing.annotator).filter(dataset=standing.dataset).set_free()
+    _change(standing, State.PAUSED, note=note, by=by)
+
+
+def exclude(*, standing: Standing, note: str, by: User | None) -> None:
+    """Leave the person's labels out of gold. None is deleted."""
+    _change(standing, State.EXCLUDED, note=note, by=by)
+
+
+def note(*, standing: Standing, note: str) -> None:
+    """Write down what was found, and begin to look anew; the person goes on as they are."""
+    _change(standing, standing.state if standing.pk else State.QUALIFIED, note=note, by=None)
+
+
+def _change(standing: Standing, state: str, *, note: str, by: User | None) -> None:
+    standing.state, standing.note, standing.changed_by, standing.changed_at = state, note, by, timezone.now()
+    standing.save()

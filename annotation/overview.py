@@ -1,0 +1,61 @@
+"""What the first page tells: for each dataset how much is labelled, and for an annotator how much is theirs."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from django.db.models import Count
+
+from annotation.models import ControlAnswer, Dataset, Label, Pair, Slot, User
+from annotation.rework_lists import waiting_by_dataset
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetOverview:
+    """Counts are of rows, taken when asked for."""
+
+    dataset: Dataset
+    pairs: int
+    labels: int
+
+    @property
+    def labels_wanted(self) -> int:
+        return self.pairs * self.dataset.labels_per_pair
+
+
+@dataclass(frozen=True, slots=True)
+class OwnOverview:
+    """An annotator's own part of a dataset."""
+
+    dataset: Dataset
+    labelled: int
+    """Control pairs mixed in are among them: to their annotator they are pairs like any other."""
+    open: bool
+    """There is a slot that they may still take."""
+    came_back: int
+    """Their labels that they are asked to look at again."""
+
+
+def team_overview(*, user: User) -> list[DatasetOverview]:
+    """All datasets that a reviewer sees, with pairs and labels counted."""
+    datasets = list(Dataset.objects.visible_to(user))
+    pairs = dict(Pair.objects.values_list("dataset").annotate(n=Count("id")))
+    labels = dict(Label.objects.values_list("pair__dataset").annotate(n=Count("id")))
+    return [DatasetOverview(dataset, pairs.get(dataset.pk, 0), labels.get(dataset.pk, 0)) for dataset in datasets]
+
+
+def own_overview(*, user: User) -> list[OwnOverview]:
+    """The datasets that this annotator labels."""
+    datasets = list(Dataset.objects.labelled_by(user))
+    came_back = waiting_by_dataset(user)
+    done = Counter(dict(Slot.objects.done_by(user).values_list("dataset").annotate(n=Count("id"))))
+    answers = ControlAnswer.objects.mixed_in().filter(annotator=user, attempt=1)
+    done.update(dict(answers.values_list("control__pair__dataset").annotate(n=Count("id"))))
+    return [
+        OwnOverview(
+            dataset,
+            done[dataset.pk],
+            Slot.objects.open_to(user=user, dataset=dataset).exists(),
+            came_back.get(dataset.pk, 0),
+        )
+        for dataset in datasets
+    ]

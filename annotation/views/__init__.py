@@ -1,0 +1,4 @@
+from annotation.views.home import home
+from annotation.views.label import label, label_any, label_pair, label_skip
+
+__all__ = ["home", "label", "label_any", "label_pair", "label_skip"]

@@ -1,0 +1,104 @@
+"""What a backend is asked, what it answers, and what it can do."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Protocol
+
+from judging.prompts import Asked
+
+OK, INVALID, REFUSED, TOO_LONG, FAILED = "ok", "invalid", "refused", "too_long", "failed"
+TIE, FIRST, SECOND = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A judge as it was frozen for a run. facts: what the run found out for it (the majority class)."""
+
+    backend: str
+    model: str = ""
+    revision: str = ""
+    template: str = ""
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Question:
+    """One pair in one order. first and second are the responses as shown; swapped tells that first is response 2."""
+
+    pair_id: int
+    swapped: bool
+    instruction: str
+    input: str
+    first: str
+    second: str
+    reference: str = ""
+
+    @property
+    def asked(self) -> Asked:
+        return Asked(self.instruction, self.input, self.first, self.second)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came out, in the order shown: choice 1 is the first one shown, 0 a tie, None if there is none.
+
+    status is ok if and only if there is a choice. raw: what the judge really said, or why there is no answer.
+    Probabilities are all given or none. seconds: what a batch took divided by its questions, or, where many are asked
+    at once over a network, how long this one took. cost is in US dollars.
+    """
+
+    pair_id: int
+    swapped: bool
+    choice: int | None
+    status: str = OK
+    p_first: float | None = None
+    p_second: float | None = None
+    p_tie: float | None = None
+    reason: str = ""
+    reference: str = ""
+    raw: str = ""
+    prompt_tokens: int | None = None
+    answer_tokens: int | None = None
+    seconds: float | None = None
+    cost: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        if (self.status == OK) != (self.choice is not None):
+            raise ValueError(f"An answer is ok if and only if it has a choice: {self.status}, {self.choice}")
+
+
+def no_answer(question: Question, status: str, raw: str, **facts: object) -> Answer:
+    """An answer without a choice, and why."""
+    return Answer(question.pair_id, question.swapped, None, status, raw=raw, **facts)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """chunk: how many questions it likes to have at once."""
+
+    probabilities: bool
+    reasons: bool
+    chunk: int
+
+
+class Backend(Protocol):
+    """capabilities: what this judge can do. identity: what it found of the model's files, kept with the run."""
+
+    capabilities: Capabilities
+    identity: dict[str, object]
+
+    def judge(self, questions: Sequence[Question], *, reasons: bool) -> Iterator[Answer | None]:
+        """One answer a question, in any order, as they come.
+
+        None means that nothing came for a moment: a chance for the caller to save and to look for a cancel.
+        Raises PermanentError or BackendUnavailableError where going on makes no sense.
+        """
+        ...
+
+    def close(self) -> None: ...
+
+
+class BackendUnavailableError(Exception):
+    """The judge cannot be reached or gives nothing but errors; a later attempt may do better."""

@@ -1,0 +1,287 @@
+"""Any OpenAI-compatible server: OpenAI itself, vLLM, `transformers serve`. Imports openai.
+
+Retries with growing, jittered waits, and as a server's Retry-After says, are the openai package's own. What is left
+after them is one pair's failure, kept with its text; a server that cannot be reached or refuses the key ends the run.
+"""
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from itertools import islice
+from json import JSONDecodeError
+from typing import Any
+
+import openai
+
+from jobs.errors import PermanentError
+from judging.backends.base import (
+    FAILED,
+    INVALID,
+    OK,
+    REFUSED,
+    TOO_LONG,
+    Answer,
+    BackendUnavailableError,
+    Capabilities,
+    Question,
+    Settings,
+    no_answer,
+)
+from judging.backends.completions import NoCompletionError, Said, read_chat, read_completion
+from judging.backends.logprobs import probabilities_at
+from judging.backends.parameters import OPENAI_BASE_URL, OpenAIParameters, read_parameters
+from judging.prompts import template_named
+
+# A line a request says nothing that the verdicts don't.
+for name in ("httpx", "httpx2"):
+    logging.getLogger(name).setLevel(logging.WARNING)
+
+# So many failures one after the other, whatever the pair, are the server's and not the pairs'.
+FAILURES_IN_A_ROW = 25
+PULSE_SECONDS = 1.0
+FIRST_WORD_TOKENS = 8
+RAW_LIMIT = 20_000
+
+
+class OpenAIServer:
+    identity: dict[str, object]
+
+    def __init__(self, settings: Settings):
+        self.parameters: OpenAIParameters = read_parameters("openai", settings.parameters)
+        self.model = settings.model
+        self.template = template_named(settings.template)
+        if self.parameters.endpoint == "completions" and self.template.prompt is None:
+            raise PermanentError(f"The template {settings.template} is for chat: set 'endpoint' to chat.")
+        self.capabilities = Capabilities(
+            probabilities=self.parameters.logprobs > 0, reasons=True, chunk=max(256, 8 * self.parameters.concurrency)
+        )
+        self.identity = {"server": self.parameters.base_url}
+        self.key_variable = key_variable(self.parameters)
+        self.runner = asyncio.Runner()
+        self.client = self.runner.run(self._connect())
+        self.held: list[Answer] = []
+        self.failures = 0
+
+    async def _connect(self) -> openai.AsyncOpenAI:
+        return openai.AsyncOpenAI(
+            api_key=_key(self.key_variable),
+            base_url=self.parameters.base_url,
+            max_retries=self.parameters.retries,
+            timeout=self.parameters.timeout,
+        )
+
+    def close(self) -> None:
+        self.runner.run(self.client.close())
+        self.runner.close()
+
+    def judge(self, questions: Sequence[Question], *, reasons: bool) -> Iterator[Answer | None]:
+        """At most `concurrency` requests at once. None about once a second while nothing comes."""
+        left = iter(questions)
+        under_way: set[asyncio.Task[Answer]] = set()
+        done: set[asyncio.Task[Answer]] = set()
+        try:
+            while True:
+                for question in islice(left, self.parameters.concurrency - len(under_way)):
+                    under_way.add(self.runner.get_loop().create_task(self._ask(question, reasons=reasons)))
+                if not under_way:
+                    yield from self.held
+                    self.held = []
+                    return
+                done, under_way = self.runner.run(_first_of(under_way))
+                # What was answered comes before the error that ends the run: it is paid for.
+                for task in sorted(done, key=lambda task: task.exception() is not None):
+                    yield from self._released(task.result())
+                if not done or self.held:
+                    yield None
+        finally:
+            # Of many that fail at once one ends the run; asyncio would write down each of the others.
+            self.runner.run(_end(under_way | done))
+
+    def _released(self, answer: Answer) -> list[Answer]:
+        """What is known to be the pairs' own by now.
+
+        A failure is held back until another pair is answered: if none is, the server is down, no pair has failed, and
+        all of them are asked again when the run goes on.
+        """
+        if answer.status != FAILED:
+            released, self.held, self.failures = [*self.held, answer], [], 0
+            return released
+        self.held.append(answer)
+        self.failures += 1
+        if self.failures >= FAILURES_IN_A_ROW:
+            raise BackendUnavailableError(
+                f"{self.parameters.base_url} failed {self.failures} times in a row, the last time with: {answer.raw} "
+                "Look at the server, then try again: verdicts that are there are not asked for again."
+            )
+        return []
+
+    async def _ask(self, question: Question, *, reasons: bool) -> Answer:
+        started = time.monotonic()
+        try:
+            said = self._without_key(await self._request(question, reasons=reasons))
+        except openai.APIStatusError as error:
+            return self._of_status(question, error)
+        except openai.APITimeoutError:
+            return no_answer(question, FAILED, f"No answer within {self.parameters.timeout:g} s, at any try.")
+        except openai.APIConnectionError as error:
+            return self._of_connection(question, error)
+        except (openai.APIError, NoCompletionError, JSONDecodeError) as error:
+            return no_answer(question, INVALID, self._kept(f"The server's answer is no completion: {error}"))
+        return self._answer(question, said, seconds=time.monotonic() - started)
+
+    async def _request(self, question: Question, *, reasons: bool) -> Said:
+        given = self.parameters
+        options: dict[str, Any] = {"model": self.model, "extra_body": dict(given.extra_body) or None}
+        if given.temperature is not None:
+            options["temperature"] = given.temperature
+        if (longest := self._longest_answer(reasons)) is not None:
+            options["max_tokens"] = longest
+        if given.endpoint == "completions":
+            assert self.template.prompt is not None
+            if given.logprobs:
+                options["logprobs"] = given.logprobs
+            return read_completion(
+                await self.client.completions.create(prompt=self.template.prompt(question.asked), **options)
+            )
+        if given.logprobs:
+            options |= {"logprobs": True, "top_logprobs": given.logprobs}
+        if form := self._response_format(reasons):
+            options["response_format"] = form
+        messages: Any = self.template.chat(question.asked, reasons)
+        return read_chat(await self.client.chat.completions.create(messages=messages, **options))
+
+    def _longest_answer(self, reasons: bool) -> int | None:
+        """Where the answer begins with the choice and no reason is wanted, the rest is not worth its price."""
+        longest = self.parameters.max_tokens
+        if reasons or not self.template.choice_words:
+            return longest
+        return min(longest or FIRST_WORD_TOKENS, FIRST_WORD_TOKENS)
+
+    def _response_format(self, reasons: bool) -> dict | None:
+        wanted = self.parameters.response_format
+        if wanted == "none" or self.template.schema is None:
+            return None
+        if wanted == "json_object":
+            return {"type": "json_object"}
+        schema = {"name": "verdict", "strict": True, "schema": self.template.schema(reasons)}
+        return {"type": "json_schema", "json_schema": schema}
+
+    def _answer(self, question: Question, said: Said, *, seconds: float) -> Answer:
+        parsed = self.template.parse(said.text)
+        facts: dict[str, Any] = {
+            "prompt_tokens": said.prompt_tokens,
+            "answer_tokens": said.answer_tokens,
+            "seconds": seconds,
+            "cost": self._cost(said),
+        }
+        if said.refusal or said.finish == "content_filter":
+            return no_answer(question, REFUSED, _cut(said.refusal or said.text or "content filter"), **facts)
+        if parsed.choice is None:
+            ended = f"\n[cut off at max_tokens={self.parameters.max_tokens}]" if said.finish == "length" else ""
+            return no_answer(question, REFUSED if parsed.refused else INVALID, _cut(said.text) + ended, **facts)
+        shares = probabilities_at(said.tokens, span=parsed.span) if parsed.span else None
+        if shares:
+            facts |= {"p_tie": shares[0], "p_first": shares[1], "p_second": shares[2]}
+        return Answer(
+            question.pair_id,
+            question.swapped,
+            parsed.choice,
+            OK,
+            reason=parsed.reason,
+            reference=parsed.reference,
+            raw=_cut(said.text),
+            **facts,
+        )
+
+    def _cost(self, said: Said) -> Decimal | None:
+        """US dollars, where prices and tokens are known."""
+        priced = ((said.prompt_tokens, self.parameters.price_in), (said.answer_tokens, self.parameters.price_out))
+        if any(tokens is None or price is None for tokens, price in priced):
+            return None
+        return sum(
+            (Decimal(tokens) * Decimal(str(price)) / 1_000_000 for tokens, price in priced if tokens is not None),
+            Decimal(0),
+        )
+
+    def _kept(self, text: str) -> str:
+        """As it may be stored and shown: not too long, and without the key, which some servers send back."""
+        return _cut(self._hidden(text))
+
+    def _hidden(self, text: str) -> str:
+        return text.replace(self.client.api_key, f"[{self.key_variable}]") if self.key_variable else text
+
+    def _without_key(self, said: Said) -> Said:
+        return replace(said, text=self._hidden(said.text), refusal=self._hidden(said.refusal))
+
+    def _of_status(self, question: Question, error: openai.APIStatusError) -> Answer:
+        """A pair's own failure is kept with it; what no pair would survive ends the run.
+
+        The package's error is not chained to ours: its text, which a traceback would show, may hold the key.
+        """
+        said = self._kept(f"HTTP {error.status_code}: {error.message}")
+        where = f"{self.parameters.base_url} answered {said}."
+        if error.status_code in {401, 403}:
+            how = (
+                f"The key in {self.key_variable} was refused: set a valid one in the workers' environment"
+                if self.key_variable
+                else "No key was sent: name the environment variable that holds it as api_key_env in a new judge"
+            )
+            raise PermanentError(f"{where} {how}, and try again.") from None
+        if error.status_code == 404:
+            raise PermanentError(f"{where} Is '{self.model}' a model of this server, and its address right?") from None
+        if "response_format" in error.message and error.status_code in {400, 422}:
+            raise PermanentError(f"{where} Make a judge with 'response_format': 'none' for this server.") from None
+        if error.code == "insufficient_quota":
+            raise PermanentError(f"{where} The account has no credit left: mend that, and try again.") from None
+        if error.code == "context_length_exceeded" or "context length" in error.message.lower():
+            return no_answer(question, TOO_LONG, said)
+        if error.code == "content_filter":
+            return no_answer(question, REFUSED, said)
+        return no_answer(question, FAILED, said)
+
+    def _of_connection(self, question: Question, error: openai.APIConnectionError) -> Answer:
+        """A server that nobody reaches ends the run; a connection that broke off is this pair's failure."""
+        cause = error.__cause__
+        said = f"{type(cause).__name__}: {cause}" if cause else str(error)
+        if type(cause).__name__ in {"ConnectError", "UnsupportedProtocol"}:
+            raise BackendUnavailableError(
+                f"{self.parameters.base_url} cannot be reached ({said}). Is it up, and may this worker reach it?"
+            ) from error
+        return no_answer(question, FAILED, self._kept(f"The connection broke off at every try ({said})."))
+
+
+async def _first_of(tasks: set[asyncio.Task[Answer]]) -> tuple[set[asyncio.Task[Answer]], set[asyncio.Task[Answer]]]:
+    return await asyncio.wait(tasks, timeout=PULSE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+
+
+async def _end(tasks: set[asyncio.Task[Answer]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def key_variable(parameters: OpenAIParameters) -> str:
+    """The environment variable that holds the key, "" for none. OpenAI's key goes elsewhere only when so named."""
+    if parameters.api_key_env:
+        return parameters.api_key_env
+    return "OPENAI_API_KEY" if parameters.base_url.rstrip("/") == OPENAI_BASE_URL else ""
+
+
+def _key(variable: str) -> str:
+    if not variable:
+        return "no-key"
+    key = os.environ.get(variable, "").strip()
+    if not key:
+        raise PermanentError(
+            f"The environment variable {variable} is not set where this worker runs. "
+            "Set it there, restart the worker, and try again."
+        )
+    return key
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= RAW_LIMIT else f"{text[:RAW_LIMIT]} [...]"

@@ -1,0 +1,141 @@
+"""What a dataset's page shows: how far it is, how people agree, and what was done with it."""
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import combinations
+
+import numpy as np
+from django.core.cache import cache
+from django.utils import timezone
+
+from annotation.agreement import Measure
+from annotation.bootstrap import PromptBootstrap
+from annotation.models import Dataset, Pair, User
+from judging import charts, leaderboard
+from judging.evidence import Evidence, read_people
+from judging.models import JudgeRun
+from judging.scoring import Humans, humans_of
+
+CHOICES = ["tie", "1", "2"]
+RUNS_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class PersonRow:
+    """One annotator: choices are counts of tie, 1, 2; accuracy is against the majority of the others."""
+
+    user: User
+    n: int
+    choices: list[int]
+    first_share: Measure
+    accuracy: Measure
+
+
+@dataclass(frozen=True)
+class TwoPeople:
+    """How two people's labels of the same pairs fall. rows: (what a said, what b said, count) in rows of a."""
+
+    a: User
+    b: User
+    kappa: Measure
+    rows: list[tuple[str, list[tuple[str, int]]]]
+
+
+@dataclass(frozen=True)
+class DatasetNumbers:
+    pairs: int
+    prompts: int
+    labels: int
+    wanted: int
+    fully_labelled: int
+    choices: list[int]
+    adjudicated: int
+    humans: Humans
+    people: list[PersonRow]
+    two: list[TwoPeople]
+    made_at: datetime
+
+    @property
+    def remaining(self) -> int:
+        return max(self.wanted - self.labels, 0)
+
+    @property
+    def distribution(self) -> list[tuple[str, int, str, str]]:
+        """(choice, labels, where its part of a bar of 100 begins, how wide it is), in the order 1, tie, 2."""
+        order = [1, 0, 2]
+        shares = np.array([100 * self.choices[choice] / max(self.labels, 1) for choice in order])
+        starts = np.cumsum(shares) - shares
+        return [
+            (CHOICES[choice], self.choices[choice], f"{start:.2f}", f"{share:.1f}")
+            for choice, start, share in zip(order, starts, shares, strict=True)
+        ]
+
+    @property
+    def agreement(self) -> list[tuple[str, Measure]]:
+        titles = {
+            "raw_agreement": "Raw agreement",
+            "fleiss_kappa": "Fleiss' kappa",
+            "krippendorff_alpha": "Krippendorff's alpha",
+        }
+        return [(title, self.humans.agreement[name]) for name, title in titles.items()]
+
+    @property
+    def matrix_figure(self) -> charts.Figure | None:
+        known = {key: measure.value for key, measure in self.humans.cohen.items()}
+        if not any(value is not None for value in known.values()):
+            return None
+        return charts.agreement_matrix([person.user.get_username() for person in self.people], known)
+
+
+def numbers_of(*, dataset: Dataset, wait: bool) -> DatasetNumbers | None:
+    """The numbers, or None where they take long to make and the caller would not wait.
+
+    Made from the rows as they are; only what took longer than a second is kept for a while.
+    """
+    key = f"dataset-numbers:{dataset.pk}:{dataset.labels_per_pair}"
+    kept = cache.get(key)
+    if kept is not None:
+        return kept
+    if not wait and Pair.objects.filter(dataset=dataset)[leaderboard.AT_ONCE : leaderboard.AT_ONCE + 1].exists():
+        return None
+    started = time.perf_counter()
+    made = arrange(read_people(dataset))
+    took = time.perf_counter() - started
+    if took > leaderboard.QUICK_SECONDS:
+        cache.set(key, made, leaderboard.KEPT_FOR * took)
+    return made
+
+
+def arrange(evidence: Evidence) -> DatasetNumbers:
+    humans = humans_of(evidence, PromptBootstrap(evidence.prompts))
+    a_pair = np.bincount(evidence.label_pairs, minlength=evidence.n_pairs)
+    wanted = evidence.dataset.labels_per_pair
+    size = len(evidence.annotators)
+    by_person = np.bincount(evidence.label_raters * 3 + evidence.label_choices, minlength=size * 3).reshape(size, 3)
+    return DatasetNumbers(
+        pairs=evidence.n_pairs,
+        prompts=len(np.unique(evidence.prompts)),
+        labels=len(evidence.label_pairs),
+        wanted=evidence.n_pairs * wanted,
+        fully_labelled=int((a_pair >= wanted).sum()) if wanted else 0,
+        choices=np.bincount(evidence.label_choices, minlength=3).tolist(),
+        adjudicated=int((evidence.adjudications >= 0).sum()),
+        humans=humans,
+        people=[
+            PersonRow(person.user, person.n, counts.tolist(), person.first_share, person.against_others["accuracy"])
+            for person, counts in zip(humans.people, by_person, strict=True)
+        ],
+        two=[_two_people(humans, a, b) for a, b in combinations(range(size), 2)],
+        made_at=timezone.now(),
+    )
+
+
+def _two_people(humans: Humans, a: int, b: int) -> TwoPeople:
+    table = humans.between[a, b]
+    rows = [(CHOICES[i], [(CHOICES[j], table[i][j]) for j in range(3)]) for i in range(3)]
+    return TwoPeople(humans.people[a].user, humans.people[b].user, humans.cohen[a, b], rows)
+
+
+def runs_of(dataset: Dataset) -> list[JudgeRun]:
+    return list(JudgeRun.objects.filter(dataset=dataset).select_related("judge", "job")[:RUNS_SHOWN])

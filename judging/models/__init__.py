@@ -1,0 +1,4 @@
+from judging.models.audits import Audit, AuditItem, AuditStratum
+from judging.models.judges import Judge, JudgeRun, Verdict, VerdictRevision
+
+__all__ = ["Audit", "AuditItem", "AuditStratum", "Judge", "JudgeRun", "Verdict", "VerdictRevision"]

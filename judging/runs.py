@@ -1,0 +1,152 @@
+"""Starting runs of judges and carrying on with them. The work itself is in judging.work."""
+
+from django.db import transaction
+from django.db.models import Count
+
+from annotation.models import Dataset, Label, Pair, User
+from jobs import lifecycle
+from jobs.models import Job
+from judging.backends import PATHS
+from judging.models import Judge, JudgeRun, Verdict
+
+WORK = "judging.work.judge_pairs"
+QUEUES = {Judge.Backend.OPENAI: Job.Queue.API, Judge.Backend.TRANSFORMERS: Job.Queue.GPU}
+WITHOUT_REASONS = {Judge.Backend.BASELINE}
+
+
+class RunError(Exception):
+    """The run cannot be started or carried on with; the text says why and what to do."""
+
+
+def start_run(
+    *,
+    judge: Judge,
+    dataset: Dataset,
+    order: str = JudgeRun.Order.GIVEN,
+    reasons: str = JudgeRun.Reasons.NONE,
+    created_by: User | None = None,
+    send: bool = True,
+) -> JudgeRun:
+    """Freeze the judge's settings, queue the job and return the run. Raises RunError.
+
+    With `send=False` no worker is told: the caller runs the job itself (jobs.running.run_here).
+    """
+    _check(judge, dataset, reasons)
+    facts = _facts(judge, dataset)
+    with transaction.atomic():
+        # One after the other for a judge, so that a double click starts one run.
+        locked = Judge.objects.select_for_update().get(pk=judge.pk)
+        _check_no_twin(locked, dataset, order, reasons)
+        run = JudgeRun.objects.create(
+            judge=locked,
+            dataset=dataset,
+            order=order,
+            reasons=reasons,
+            frozen=frozen_settings(locked) | {"facts": facts},
+            created_by=created_by,
+        )
+        _enqueue(run, created_by=created_by, send=send)
+    return run
+
+
+def continue_run(*, run: JudgeRun, created_by: User | None = None, send: bool = True) -> JudgeRun:
+    """Judge what has no verdict yet: pairs that came later, or the rest of a run that failed or was cancelled.
+
+    Raises RunError.
+    """
+    with transaction.atomic():
+        locked = _over(run)
+        if is_whole(locked):
+            raise RunError("Every pair of the dataset has its verdict: there is nothing left to judge.")
+        _go_on(locked, created_by=created_by, send=send)
+    return locked
+
+
+def retry_failed(*, run: JudgeRun, created_by: User | None = None, send: bool = True) -> JudgeRun:
+    """Ask again for the verdicts that failed. Invalid ones stay: they are what the judge said. Raises RunError."""
+    with transaction.atomic():
+        locked = _over(run)
+        failed, _ = Verdict.objects.filter(run=locked, status=Verdict.Status.FAILED).delete()
+        if not failed:
+            raise RunError("No verdict of this run failed.")
+        _go_on(locked, created_by=created_by, send=send)
+    return locked
+
+
+def frozen_settings(judge: Judge) -> dict[str, object]:
+    """All that changes an answer, as the judge stands now."""
+    names = ("name", "backend", "model", "revision", "template", "parameters", "fingerprint")
+    return {name: getattr(judge, name) for name in names}
+
+
+def wanted(run: JudgeRun) -> int:
+    """How many verdicts a whole run has."""
+    orders = 2 if run.order == JudgeRun.Order.BOTH else 1
+    return orders * Pair.objects.filter(dataset_id=run.dataset_id).count()
+
+
+def is_whole(run: JudgeRun) -> bool:
+    return Verdict.objects.filter(run=run).count() >= wanted(run)
+
+
+def majority_label(dataset: Dataset) -> int | None:
+    """The most frequent human label; of equally frequent ones 1 before 2 before tie. None without labels."""
+    counts = dict(Label.objects.filter(pair__dataset=dataset).values_list("choice").annotate(n=Count("pk")))
+    return max((1, 2, 0), key=lambda choice: counts.get(choice, 0)) if counts else None
+
+
+def _facts(judge: Judge, dataset: Dataset) -> dict[str, object]:
+    if judge.backend != Judge.Backend.BASELINE or judge.model != "majority":
+        return {}
+    majority = majority_label(dataset)
+    if majority is None:
+        raise RunError("The dataset has no human labels to take a majority of. Label some pairs first.")
+    return {"majority": majority}
+
+
+def _check(judge: Judge, dataset: Dataset, reasons: str) -> None:
+    if judge.backend not in PATHS:
+        raise RunError(f"The verdicts of {judge} came from a file, so it cannot be run. Import its verdicts instead.")
+    if reasons == JudgeRun.Reasons.ALL and judge.backend in WITHOUT_REASONS:
+        raise RunError("A baseline gives no reasons: start the run without them.")
+    if not Pair.objects.filter(dataset=dataset).exists():
+        raise RunError(f"{dataset} has no pairs yet. Import some first.")
+
+
+def _check_no_twin(judge: Judge, dataset: Dataset, order: str, reasons: str) -> None:
+    twin = JudgeRun.objects.filter(
+        judge=judge, dataset=dataset, order=order, reasons=reasons, job__state__in=Job.LIVE
+    ).first()
+    if twin:
+        raise RunError(f"Run {twin.pk} of this judge on this dataset is under way already.")
+
+
+def _over(run: JudgeRun) -> JudgeRun:
+    """The run, locked, with its job. Raises RunError where that is still going on, or never was."""
+    locked = JudgeRun.objects.select_for_update(of=("self",)).select_related("job", "judge", "dataset").get(pk=run.pk)
+    if locked.job is None:
+        raise RunError("Its verdicts came from a file: import a file with more of them.")
+    if locked.job.is_live:
+        raise RunError("The run is under way.")
+    return locked
+
+
+def _go_on(run: JudgeRun, *, created_by: User | None, send: bool) -> None:
+    """A job that failed or was cancelled is tried again; one that succeeded is followed by another."""
+    assert run.job is not None
+    if run.job.state == Job.State.SUCCEEDED or not send:
+        _enqueue(run, created_by=created_by, send=send)
+    elif not lifecycle.requeue(job=run.job):
+        raise RunError("The run is under way.")
+
+
+def _enqueue(run: JudgeRun, *, created_by: User | None, send: bool) -> None:
+    run.job = lifecycle.enqueue(
+        kind=WORK,
+        title=f"{run.judge} judges {run.dataset}",
+        subject_id=run.pk,
+        queue=QUEUES.get(Judge.Backend(run.judge.backend), Job.Queue.DEFAULT),
+        created_by=created_by,
+        send=send,
+    )
+    run.save(update_fields=["job"])

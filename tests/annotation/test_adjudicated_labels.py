@@ -1,0 +1,57 @@
+"""An annotator who would change a label of a pair that a reviewer has decided since is told so, and nothing changes."""
+
+import pytest
+from django.urls import reverse
+
+from annotation.adjudication import AdjudicatedError, adjudicate, check_open
+from annotation.models import Adjudication, Choice, Label, LabelRevision, Pair, Role
+from annotation.rework import send_back
+from tests import factories
+from tests.annotation.label_page import HTMX, fields, in_view
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def back(browser, page, dataset):
+    """The address under which the annotator's first decision, a 1 on the left, opens again."""
+    form = fields(browser.get(page))
+    browser.post(page, {**form, "choice": "1", "rationale": "first"})
+    return reverse("label_pair", args=[dataset.slug, form["pair"]])
+
+
+@pytest.fixture
+def adjudicated(back):
+    pair = Pair.objects.get(labels__isnull=False)
+    by = factories.make_user(role=Role.REVIEWER)
+    return adjudicate(pair=pair, choice=Choice.TIE, cause=Adjudication.Cause.TASTE, note="", by=by)
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX])
+def test_undo_after_a_reviewer_decided_is_answered_and_changes_nothing(browser, back, adjudicated, headers):
+    before = Label.objects.get()
+    form = fields(browser.get(back))
+    response = browser.post(back, {**form, "choice": "2", "rationale": "second"}, headers=headers)
+    assert response.status_code == 409
+    assert "A reviewer has decided that pair since" in response.text
+    # What the reviewer decided is not told.
+    assert "taste" not in response.text.lower()
+    assert in_view(response) != before.pair_id
+    after = Label.objects.get()
+    assert (after.choice, after.rationale, after.changed_at) == (before.choice, "first", before.changed_at)
+    assert not LabelRevision.objects.exists()
+
+
+def test_the_same_decision_again_is_no_change_and_no_error(browser, back, adjudicated):
+    form = fields(browser.get(back))
+    assert browser.post(back, {**form, "choice": "1", "rationale": "first"}).status_code == 302
+
+
+def test_a_label_that_a_reviewer_sends_back_is_open_again(annotator, adjudicated):
+    label = Label.objects.get()
+    with pytest.raises(AdjudicatedError):
+        check_open(pair_id=label.pair_id, annotator=annotator)
+    send_back(label_id=label.pk, comment="?", by=adjudicated.by)
+    check_open(pair_id=label.pair_id, annotator=annotator)
+    with pytest.raises(AdjudicatedError):
+        check_open(pair_id=label.pair_id, annotator=factories.make_user())

@@ -1,0 +1,86 @@
+"""Auditing by keyboard alone, by hand without JavaScript, and what assistive technology meets on the way."""
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import expect
+
+from judging.models import AuditItem
+from tests import factories
+from tests.browser.test_every_page import LOOKS, violations
+from tests.judging.audits.made import draw_sample, make_distilled
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+SETTLE = 350  # milliseconds after which a page takes keys
+WRITTEN = {0: "0", 1: "1", 2: "2"}
+
+
+@pytest.fixture
+def audit():
+    return draw_sample(run=make_distilled(pairs=6).run, dimensions=["verdict"], size=6, seed=1)
+
+
+def press(page, key: str) -> None:
+    page.wait_for_timeout(SETTLE)
+    page.keyboard.press(key)
+
+
+def test_two_keys_audit_a_label_that_is_right_and_three_one_that_is_wrong(audit, open_page):
+    user = factories.make_user()
+    page = open_page(reverse("audit_blind", args=[audit.pk]), user=user)
+    heading = page.get_by_role("heading", level=1)
+    expect(heading).to_have_text("Which response is better?")
+    assert "SECRET" not in page.content()
+    press(page, "1")
+    expect(heading).to_have_text("Is the label right?")
+    assert "SECRET REASON" in page.content()
+    press(page, "y")
+    expect(heading).to_have_text("Which response is better?")
+    press(page, "e")
+    expect(heading).to_have_text("Is the label right?")
+    open_item = AuditItem.objects.get(state="revealed")
+    press(page, WRITTEN[(open_item.distilled + 1) % 3])
+    expect(page.get_by_label("Missed a factual error")).to_be_focused()
+    page.keyboard.press("t")
+    expect(heading).to_have_text("Which response is better?")
+    decided = AuditItem.objects.filter(state="decided").order_by("decided_at")
+    assert list(decided.values_list("outcome", "cause", "auditor")) == [
+        ("right", "", user.pk),
+        ("wrong", "taste", user.pk),
+    ]
+    press(page, "u")
+    expect(heading).to_have_text("Is the label right?")
+    press(page, "k")
+    page.keyboard.press("o")
+    expect(page.get_by_label("Note")).to_be_focused()
+    page.keyboard.type("undo 1 2 y")
+    page.keyboard.press("Escape")
+    page.keyboard.press("o")
+    expect(heading).to_have_text("Which response is better?")
+    changed = AuditItem.objects.get(outcome="broken")
+    assert (changed.note, len(changed.history)) == ("undo 1 2 y", 1)
+    assert 0.3 < changed.seconds < 30
+
+
+@pytest.mark.parametrize("look", list(LOOKS))
+def test_the_revealed_label_is_fit_for_everybody(audit, open_page, look):
+    page = open_page(reverse("audit_blind", args=[audit.pk]), user=factories.make_user(), **LOOKS[look])
+    page.get_by_role("button", name="Tie").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Is the label right?")
+    assert not violations(page)
+
+
+def test_without_javascript_everything_is_decided_by_hand(audit, open_page):
+    page = open_page(reverse("audit_own"), user=factories.make_user(), java_script_enabled=False)
+    page.get_by_role("link", name="Start auditing").click()
+    page.get_by_role("button", name="Response 2").click()
+    page.get_by_role("button", name="Save and go on").click()
+    page.get_by_role("radio", name="Undecidable").check()
+    page.get_by_role("button", name="Save and go on").click()
+    assert "Say why" in page.content()
+    assert page.get_by_role("radio", name="Undecidable").is_checked()
+    page.get_by_role("radio", name="A matter of taste").check()
+    page.get_by_role("button", name="Save and go on").click()
+    assert page.get_by_role("heading", level=1).text_content() == "Which response is better?"
+    item = AuditItem.objects.get(state="decided")
+    assert (item.outcome, item.cause) == ("undecidable", "taste")

@@ -1,0 +1,66 @@
+"""Every page in a real browser, wide and light, narrow and dark: axe finds nothing, it fits, and stays on our host."""
+
+from urllib.parse import urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.urls import reverse
+
+from annotation.models import Role
+from tests import factories
+from tests.test_access import DOORS, address
+from tests.world import make_world
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+LOOKS = {
+    "wide and light": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
+    "phone and dark": {"viewport": {"width": 375, "height": 812}, "color_scheme": "dark"},
+}
+# Not pages: fragments and files.
+NO_PAGES = {
+    "adjudication_causes",
+    "agreement_file",
+    "audit_export",
+    "audit_snapshot",
+    "import_problems",
+    "job_progress",
+    "pair_next",
+    "review_count",
+    "study_days",
+    "study_people",
+}
+PAGES = [name for name, door in DOORS.items() if not door.post and name not in NO_PAGES]
+
+
+@pytest.mark.parametrize("look", list(LOOKS))
+def test_every_page_is_fit_for_everybody(look, open_page, live_server):
+    world = make_world()
+    users = {Role.ANNOTATOR: world.annotator, Role.RESEARCHER: factories.make_user(role=Role.RESEARCHER)}
+    complaints = []
+    for name in ["login", *PAGES]:
+        user = next((user for role, user in users.items() if name in DOORS and role in DOORS[name].roles), None)
+        path = reverse("login") if name == "login" else address(name, world)
+        page = open_page("about:blank", user=user, **LOOKS[look])
+        elsewhere = []
+        page.on("request", lambda request, found=elsewhere: found.append(request.url))
+        page.goto(path)
+        page.wait_for_load_state("networkidle")
+        complaints += [f"{name}: {violation}" for violation in violations(page)]
+        complaints += [f"{name} asks {url}" for url in elsewhere if is_elsewhere(url, live_server.url)]
+        page.context.close()
+    assert not complaints, "\n".join(complaints)
+
+
+def violations(page) -> list[str]:
+    found = [f"{each['id']}: {each['nodes'][0]['html'][:200]}" for each in Axe().run(page).response["violations"]]
+    if (headings := page.locator("h1").count()) != 1:
+        found.append(f"has {headings} h1")
+    too_wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    if too_wide > 0:
+        found.append(f"is {too_wide} px too wide")
+    return found
+
+
+def is_elsewhere(url: str, ours: str) -> bool:
+    return urlsplit(url).scheme in {"http", "https"} and urlsplit(url).netloc != urlsplit(ours).netloc

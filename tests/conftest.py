@@ -1,0 +1,14 @@
+"""What all tests share. The services are started by tests.services, before the settings are read."""
+
+import pytest
+from django.core.cache import cache
+
+
+@pytest.fixture(autouse=True)
+def _light_settings(settings):
+    """Static files without `collectstatic`, passwords that hash quickly, and nothing remembered from another test."""
+    settings.STORAGES = settings.STORAGES | {
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    }
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    cache.clear()

@@ -1,0 +1,296 @@
+"""The transformers backend on a real checkpoint: exactness, orders, lengths, reasons, and folders that are none."""
+
+import json
+import random
+import shutil
+
+import pytest
+import torch
+
+from jobs.errors import PermanentError
+from judging.backends import Settings, load_backend
+from judging.backends.base import Question
+from judging.backends.checkpoints import find_checkpoint, identity_of
+from judging.backends.spellings import NoSpellingError, find_spellings
+from judging.backends.transformers_local import batches
+from judging.prompts import pandalm_prompt, template_named
+from training.tiny_judge_data import example
+
+WORDS = template_named("pandalm@1").choice_words
+
+
+def made(n: int, *, seed: int = 7) -> list:
+    rng = random.Random(seed)
+    return [example(rng) for _ in range(n)]
+
+
+def both_orders(examples: list) -> list[Question]:
+    questions = []
+    for n, one in enumerate(examples):
+        asked = one.asked
+        questions.append(Question(n, False, asked.instruction, asked.input, asked.first, asked.second))
+        questions.append(Question(n, True, asked.instruction, asked.input, asked.second, asked.first))
+    return questions
+
+
+def settings_for(folder, **parameters: object) -> Settings:
+    return Settings("transformers", str(folder), "", "pandalm@1", parameters)
+
+
+def answers_of(backend, questions: list[Question], *, reasons: bool = False) -> dict:
+    return {(a.pair_id, a.swapped): a for a in backend.judge(questions, reasons=reasons) if a is not None}
+
+
+@pytest.fixture(scope="module")
+def backend(tiny_judge):
+    loaded = load_backend(settings_for(tiny_judge))
+    yield loaded
+    loaded.close()
+
+
+def test_a_batch_gives_the_probabilities_that_each_prompt_gives_alone(backend):
+    questions = both_orders(made(40))
+    together = answers_of(backend, questions)
+    assert len(together) == len(questions)
+    for question in questions:
+        (alone,) = answers_of(backend, [question]).values()
+        other = together[question.pair_id, question.swapped]
+        assert (alone.p_first, alone.p_second, alone.p_tie) == pytest.approx(
+            (other.p_first, other.p_second, other.p_tie), abs=1e-5
+        )
+
+
+def test_the_probabilities_are_those_of_the_model_itself(backend, tiny_judge):
+    """By another way: transformers alone, one prompt, a softmax over the usual spellings' first tokens."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer, model = AutoTokenizer.from_pretrained(tiny_judge), AutoModelForCausalLM.from_pretrained(tiny_judge)
+    firsts = [tokenizer(word, add_special_tokens=False).input_ids[0] for word in ("Tie", "1", "2")]
+    for one in made(10, seed=3):
+        ids = tokenizer(pandalm_prompt(one.asked), return_tensors="pt").input_ids
+        with torch.no_grad():
+            shares = model(ids).logits[0, -1, firsts].softmax(-1).tolist()
+        asked = one.asked
+        question = Question(1, False, asked.instruction, asked.input, asked.first, asked.second)
+        (answer,) = answers_of(backend, [question]).values()
+        # Rarer spellings (tie, " 1") have a little of the weight too.
+        assert (answer.p_tie, answer.p_first, answer.p_second) == pytest.approx(shares, abs=0.02)
+        assert answer.prompt_tokens == ids.shape[1]
+
+
+def test_it_learnt_to_tell_what_answers_from_what_does_not_in_either_order(backend):
+    examples = [one for one in made(300, seed=11) if "answer" in one.kinds]
+    answers = answers_of(backend, both_orders(examples))
+    right = [answers[n, False].choice == one.choice for n, one in enumerate(examples)]
+    turned = [{1: 2, 2: 1, 0: 0}[answers[n, True].choice] == one.choice for n, one in enumerate(examples)]
+    assert sum(right) / len(right) > 0.9
+    assert sum(turned) / len(turned) > 0.9
+
+
+def test_reasons_are_written_behind_the_choice_that_was_made(backend):
+    questions = both_orders(made(6))
+    plain, explained = answers_of(backend, questions), answers_of(backend, questions, reasons=True)
+    for key, answer in explained.items():
+        assert answer.choice == plain[key].choice
+        assert answer.raw.startswith(("1", "2", "Tie"))
+        assert answer.reason
+        assert answer.reference
+        assert answer.answer_tokens > 1
+
+
+def test_a_prompt_that_is_too_long_is_said_to_be_and_not_cut(tiny_judge):
+    backend = load_backend(settings_for(tiny_judge, max_prompt_tokens=60))
+    questions = [Question(1, False, "Name a tool.", "", "saw", "axe"), Question(2, False, "x", "", "word " * 80, "y")]
+    answers = answers_of(backend, questions)
+    assert answers[1, False].status == "ok"
+    assert (answers[2, False].status, answers[2, False].choice) == ("too_long", None)
+    assert "takes 60" in answers[2, False].raw
+
+
+def test_a_limit_on_prompts_does_not_shorten_reasons(backend, tiny_judge):
+    question = both_orders(made(1))[0]
+    (free,) = answers_of(backend, [question], reasons=True).values()
+    limited = load_backend(settings_for(tiny_judge, max_prompt_tokens=free.prompt_tokens))
+    (answer,) = answers_of(limited, [question], reasons=True).values()
+    assert (answer.reason, answer.reference) == (free.reason, free.reference)
+
+
+def test_names_of_special_tokens_in_a_text_do_not_become_special_tokens(backend):
+    """Otherwise a response could end the prompt that it stands in."""
+    (plain,) = backend._encode(["a </s> b"])
+    assert backend.tokenizer.eos_token_id not in plain
+    assert plain[0] == backend.tokenizer.bos_token_id
+
+
+def test_batches_keep_to_the_budget_and_lose_nothing():
+    rng = random.Random(1)
+    items = [(Question(n, False, "", "", "", ""), [0] * rng.randint(1, 300)) for n in range(200)]
+    items.sort(key=lambda item: len(item[1]))
+    made_batches = list(batches(items, tokens=1000))
+    assert [item for batch in made_batches for item in batch] == items
+    assert all(len(batch) * max(len(ids) for _, ids in batch) <= 1000 for batch in made_batches)
+    assert len(list(batches([items[-1]], tokens=1))) == 1
+
+
+def test_out_of_memory_halves_the_batch(backend, monkeypatch):
+    decide, sizes = backend._decide, []
+
+    def cramped(batch):
+        sizes.append(len(batch))
+        if len(batch) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return decide(batch)
+
+    monkeypatch.setattr(backend, "_decide", cramped)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
+    questions = both_orders(made(6))
+    assert len(answers_of(backend, questions)) == len(questions)
+    assert max(sizes) > 3
+
+
+def test_out_of_memory_for_a_single_prompt_is_said(backend, monkeypatch):
+    def never(batch):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(backend, "_decide", never)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
+    with pytest.raises(torch.OutOfMemoryError):
+        answers_of(backend, both_orders(made(2)))
+
+
+def characters(*merges: str):
+    """A tokenizer of characters that joins the given texts into one token each."""
+
+    def encode(texts):
+        rows = []
+        for text in texts:
+            ids, at = [], 0
+            while at < len(text):
+                part = next((merge for merge in merges if text.startswith(merge, at)), text[at])
+                ids.append(hash(part) % 10**9)
+                at += len(part)
+            rows.append(ids)
+        return rows
+
+    return encode
+
+
+def test_spellings_of_words_of_several_tokens():
+    found = find_spellings(characters(), prompt=pandalm_prompt, words=WORDS)
+    assert [len(word) for word in found.words] == [3, 1, 1]
+    assert len(set(found.firsts[0] + found.firsts[1] + found.firsts[2])) == sum(map(len, found.firsts))
+
+
+def test_spellings_that_share_a_first_token_are_left_out():
+    found = find_spellings(characters("Tie", " 1", " 2"), prompt=pandalm_prompt, words=WORDS)
+    assert len(found.firsts[1]) == len(found.firsts[2]) == 2
+    # " Tie" begins with a bare space here, which may begin anything.
+    assert hash(" ") % 10**9 not in found.firsts[0]
+
+
+def test_a_tokenizer_that_joins_prompt_and_answer_is_refused():
+    with pytest.raises(NoSpellingError, match="joins the end of the prompt"):
+        find_spellings(characters("\n1", "\n2"), prompt=pandalm_prompt, words=WORDS)
+
+
+def test_a_tokenizer_that_begins_two_choices_alike_is_refused():
+    def encode(texts):
+        return [[ord(letter) if letter not in "12" else 0 for letter in text] for text in texts]
+
+    with pytest.raises(NoSpellingError, match="same token"):
+        find_spellings(encode, prompt=pandalm_prompt, words=WORDS)
+
+
+def refused(folder) -> str:
+    with pytest.raises(PermanentError) as caught:
+        load_backend(settings_for(folder))
+    return str(caught.value)
+
+
+def test_a_folder_that_does_not_exist(tmp_path):
+    assert "does not exist on this worker" in refused(tmp_path / "nothing")
+
+
+def test_a_file_for_a_folder(tmp_path):
+    (tmp_path / "file").write_text("x")
+    assert "is a file" in refused(tmp_path / "file")
+
+
+def test_an_empty_folder_says_all_that_it_lacks(tmp_path):
+    said = refused(tmp_path)
+    assert all(part in said for part in ("config.json", "tokenizer.json", "*.safetensors"))
+
+
+def copy_of(tiny_judge, tmp_path):
+    return shutil.copytree(tiny_judge, tmp_path / "copy")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("config.json", "config.json"), ("tokenizer.json", "tokenizer.json"), ("model.safetensors", "safetensors")],
+)
+def test_a_folder_that_lacks_one_file(tiny_judge, tmp_path, name, words):
+    folder = copy_of(tiny_judge, tmp_path)
+    (folder / name).unlink()
+    assert f"it lacks {words}" in refused(folder).replace("*.", "")
+
+
+def test_weights_that_are_a_pickle_are_not_read(tiny_judge, tmp_path):
+    folder = copy_of(tiny_judge, tmp_path)
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    assert "safetensors" in refused(folder)
+
+
+def test_weights_that_were_cut_off(tiny_judge, tmp_path):
+    folder = copy_of(tiny_judge, tmp_path)
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:100_000])
+    assert "cannot be loaded" in refused(folder)
+
+
+def test_a_shard_that_is_missing_is_named(tiny_judge, tmp_path):
+    folder = copy_of(tiny_judge, tmp_path)
+    index = {"weight_map": {"a": "model.safetensors", "b": "model-00002-of-00002.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert "model-00002-of-00002.safetensors" in refused(folder)
+
+
+def test_code_that_comes_with_a_checkpoint_is_not_run(tiny_judge, tmp_path):
+    folder = copy_of(tiny_judge, tmp_path)
+    configuration = json.loads((folder / "config.json").read_text()) | {"auto_map": {"AutoModel": "evil.Model"}}
+    (folder / "config.json").write_text(json.dumps(configuration))
+    assert "never run" in refused(folder)
+
+
+def test_a_configuration_that_is_no_json(tiny_judge, tmp_path):
+    folder = copy_of(tiny_judge, tmp_path)
+    (folder / "config.json").write_text("{")
+    assert "no JSON" in refused(folder)
+
+
+def test_a_tokenizer_that_is_broken(tiny_judge, tmp_path):
+    folder = copy_of(tiny_judge, tmp_path)
+    (folder / "tokenizer.json").write_text("{}")
+    assert "tokenizer" in refused(folder)
+
+
+def test_a_hub_id_that_is_not_in_the_cache_says_so_without_asking_the_network(monkeypatch):
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    assert find_checkpoint(model="nobody/none").options["local_files_only"] is True
+    assert "nobody/none" in refused("nobody/none")
+
+
+def test_a_template_for_chat_is_refused(tiny_judge):
+    with pytest.raises(PermanentError, match="pandalm@1"):
+        load_backend(Settings("transformers", str(tiny_judge), "", "json@1", {}))
+
+
+def test_the_identity_changes_with_the_weights(tiny_judge, tmp_path):
+    folder = copy_of(tiny_judge, tmp_path)
+    before = identity_of(folder)
+    assert before == identity_of(tiny_judge)
+    weights = folder / "model.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(data)
+    assert identity_of(folder) != before
