@@ -10,7 +10,6 @@ from django.core.cache import cache
 from django.utils import timezone
 
 from annotation.agreement import Measure
-from annotation.bootstrap import PromptBootstrap
 from annotation.models import Dataset, Pair, User
 from judging import charts, leaderboard
 from judging.evidence import Evidence, read_people
@@ -108,7 +107,7 @@ def numbers_of(*, dataset: Dataset, wait: bool) -> DatasetNumbers | None:
 
 
 def arrange(evidence: Evidence) -> DatasetNumbers:
-    humans = humans_of(evidence, PromptBootstrap(evidence.prompts))
+    humans = humans_of(evidence)
     a_pair = np.bincount(evidence.label_pairs, minlength=evidence.n_pairs)
     wanted = evidence.dataset.labels_per_pair
     size = len(evidence.annotators)

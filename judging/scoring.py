@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
+import numpy.typing as npt
 
 from annotation import gold as golds
 from annotation.agreement import (
@@ -145,7 +146,7 @@ def score(evidence: Evidence, *, policy: Policy, epsilon: float, resamples: int,
         n_gold=int(counts.sum()),
         n_prompts=len(np.unique(evidence.prompts[gold != ABSENT])),
         gold={"1": int(counts[1]), "2": int(counts[2]), "tie": int(counts[0])},
-        humans=humans_of(evidence, bootstrap),
+        humans=humans_of(evidence, resamples=resamples, seed=seed),
         judges=judges,
         comparisons=_comparisons(gold, choices, bootstrap),
         generators=_generators(evidence, gold, bootstrap),
@@ -298,13 +299,18 @@ def _generators(evidence: Evidence, gold: Integers, bootstrap: PromptBootstrap) 
     )
 
 
-def humans_of(evidence: Evidence, bootstrap: PromptBootstrap) -> Humans:
-    """How people agree, with each other and with themselves' majority, and which side they choose."""
+def humans_of(evidence: Evidence, *, resamples: int = RESAMPLES, seed: int = 0) -> Humans:
+    """How people agree, with each other and with themselves' majority, and which side they choose.
+
+    Resampled are the prompts of pairs that somebody labelled: those that nobody has come to say nothing of people.
+    """
     pairs, raters, choices = evidence.label_pairs, evidence.label_raters, evidence.label_choices
     n_raters = len(evidence.annotators)
     votes = golds.votes(pairs=pairs, choices=choices, n_pairs=evidence.n_pairs)
     others = golds.majority_of_others(pairs=pairs, choices=choices, n_pairs=evidence.n_pairs)
-    of_labels = PromptBootstrap(evidence.prompts[pairs], bootstrap.resamples, bootstrap.seed)
+    labelled = votes.sum(axis=1) > 0
+    of_pairs = PromptBootstrap(evidence.prompts[labelled], resamples, seed)
+    of_labels = PromptBootstrap(evidence.prompts[pairs], resamples, seed)
     people = []
     for rater, user in enumerate(evidence.annotators):
         own = raters == rater
@@ -321,15 +327,21 @@ def humans_of(evidence: Evidence, bootstrap: PromptBootstrap) -> Humans:
     met = [(a, b) for a, b in combinations(range(n_raters), 2)]
     return Humans(
         people=people,
-        agreement=overall(votes, bootstrap),
-        cohen={key: _cohen(evidence, key, tables[key], bootstrap) for key in met},
+        agreement=overall(votes[labelled], of_pairs),
+        cohen={key: _cohen(evidence, key, tables[key], labelled, of_pairs) for key in met},
         between={key: tables[key].tolist() for key in met},
         splits=splits(votes),
         ceiling=scored(others, choices, of_labels),
     )
 
 
-def _cohen(evidence: Evidence, key: tuple[int, int], table: Integers, bootstrap: PromptBootstrap) -> Measure:
+def _cohen(
+    evidence: Evidence,
+    key: tuple[int, int],
+    table: Integers,
+    labelled: npt.NDArray[np.bool_],
+    bootstrap: PromptBootstrap,
+) -> Measure:
     undefined, n = why_undefined("cohen_kappa"), int(np.sum(table))
     if n == 0 or len(evidence.annotators) > PEOPLE_WITH_INTERVALS:
         return measured(cohen_kappa(table), undefined=undefined, n=n)
@@ -338,5 +350,5 @@ def _cohen(evidence: Evidence, key: tuple[int, int], table: Integers, bootstrap:
         own = evidence.label_raters == rater
         said[row, evidence.label_pairs[own]] = evidence.label_choices[own]
     codes = np.where((said != ABSENT).all(axis=0), said[0] * 3 + said[1], -1)
-    drawn = cohen_kappa(bootstrap.counts(codes, 9).reshape(-1, 3, 3))
+    drawn = cohen_kappa(bootstrap.counts(codes[labelled], 9).reshape(-1, 3, 3))
     return measured(cohen_kappa(table), resampled=drawn, undefined=undefined, n=n)

@@ -45,7 +45,10 @@ NO_LONGER = (
     "You no longer label {dataset}. All labels that you gave are kept. "
     "If that is a mistake, ask a researcher of your team."
 )
-PASSED_ON = "You had passed that pair on, so this decision was not saved. Go on with the pair below."
+PASSED_ON = (
+    "You had passed that pair on, or have since seen what others said of the same responses, so this decision was not "
+    "saved. Go on with the pair below."
+)
 TWICE = "You had already decided that pair, and the first decision stands. Undo opens it again."
 CHANGED = "Your new decision is saved. The earlier one is kept in the history."
 DECIDED = (

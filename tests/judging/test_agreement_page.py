@@ -101,6 +101,20 @@ def test_links_that_are_no_counts_open_too(client, reviewer, filled):
         assert client.get(html.unescape(link)).status_code == 200, link
 
 
+def test_of_a_dataset_labelled_in_part_every_page_says_the_same(client, reviewer, filled):
+    for number in range(20):
+        factories.make_pair(dataset=filled, texts=(f"a{number}", f"b{number}"))
+    here = client.get(page_url()).context["numbers"]
+    there = client.get(reverse("dataset", args=["filled"])).context["numbers"].humans
+    assert here.overall == there.agreement
+    assert here.overall["fleiss_kappa"].interval
+    names = [user.get_username() for user in User.objects.filter(pk__in=[person.user.pk for person in there.people])]
+    assert {row.rater.name for row in here.two} == set(names)
+    cells = [here.two[a].cells[b][0] for a, b in there.cohen]
+    assert cells == list(there.cohen.values())
+    assert all(cell.interval for cell in cells)
+
+
 def test_times_sides_and_reveals_are_those_of_the_rows(client, reviewer, filled):
     numbers = client.get(page_url()).context["numbers"]
     for row in numbers.times:

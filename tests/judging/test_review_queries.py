@@ -211,7 +211,7 @@ def test_two_runs_differ_where_their_decisions_do(random_datasets, policy):
 def test_human_cells_and_splits_are_those_of_the_numbers(random_datasets):
     dataset = random_datasets[1]
     evidence = read(dataset)
-    humans = scoring.humans_of(evidence, scoring.PromptBootstrap(evidence.prompts, 100, 0))
+    humans = scoring.humans_of(evidence, resamples=100)
     for (a, b), table in humans.between.items():
         for first, second in product(range(3), repeat=2):
             people = ((humans.people[a].user, first), (humans.people[b].user, second))
