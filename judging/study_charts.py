@@ -27,7 +27,9 @@ def labels_by_day(study: Study) -> Figure | None:
             marker={"color": colour},
             hovertemplate="%{x|%-d %b %Y}: %{y:,} labels<extra>" + name.replace("<", "&lt;") + "</extra>",
         )
-    figure.update_layout(**PLAIN, height=360, barmode="stack", bargap=0.15, legend={"orientation": "h", "y": -0.2})
+    # Listed as they were stacked, the lowest first.
+    legend = {"orientation": "h", "y": -0.2, "traceorder": "normal"}
+    figure.update_layout(**PLAIN, height=360, barmode="stack", bargap=0.15, legend=legend)
     figure.update_xaxes(**AXIS, type="date", tickformat="%-d %b", **_day_ticks(len(days)))
     figure.update_yaxes(**AXIS, title="labels", rangemode="tozero", tickformat=",d")
     return figure.to_plotly_json()
@@ -56,7 +58,7 @@ def labels_so_far(study: Study) -> Figure | None:
     label = {"text": f"{study.wanted:,} wanted", "textposition": "start", "font": {"color": "var(--ink-soft)"}}
     figure.add_hline(y=study.wanted, line={"color": "var(--ok)", "dash": "dot"}, label=label)
     figure.update_layout(**PLAIN, height=360, legend={"orientation": "h", "y": -0.2})
-    figure.update_xaxes(**AXIS, type="date", tickformat="%-d %b")
+    figure.update_xaxes(**AXIS, type="date", tickformat="%-d %b", **_day_ticks(_days_drawn(study)))
     # Room for the words above the uppermost line.
     figure.update_yaxes(**AXIS, title="labels", range=[0, 1.15 * study.wanted], tickformat=",d")
     return figure.to_plotly_json()
@@ -87,6 +89,12 @@ def _add_projection(figure: go.Figure, study: Study, today: str) -> None:
     )
 
 
+def _days_drawn(study: Study) -> int:
+    end = study.projection and (study.projection.latest or study.projection.end)
+    last = max(study.days[-1], end.date()) if end else study.days[-1]
+    return (last - study.days[0]).days + 1
+
+
 def _day_ticks(days: int) -> dict[str, object]:
-    """No hours between the bars of few days."""
+    """No hours between few days, which would name each of them more than once."""
     return {"dtick": 86400000} if days <= 10 else {}

@@ -19,6 +19,7 @@ urlpatterns: list[URLPattern] = [
     path("audits/<int:pk>/export/", audits.audit_export, name="audit_export"),
     path("audits/<int:pk>/training.json", audits.audit_snapshot, name="audit_snapshot"),
     path("audits/<int:pk>/close/", audits.audit_close, name="audit_close"),
+    path("audits/<int:pk>/discard/", audits.audit_discard, name="audit_discard"),
     path("audit/", auditing.audit_own, name="audit_own"),
     path("audit/<int:pk>/", auditing.audit_blind, name="audit_blind"),
     path("audit/<int:pk>/label/<int:item_pk>/", auditing.audit_decide, name="audit_decide"),

@@ -63,6 +63,7 @@ DOORS = {
     "audit_export": Door(TEAM, "audit"),
     "audit_snapshot": Door(TEAM, "audit"),
     "audit_close": Door(TEAM, "audit", post=True),
+    "audit_discard": Door(TEAM, "audit", post=True),
     "audit_own": Door(LABELLERS),
     "audit_blind": Door(LABELLERS, "audit"),
     "audit_decide": Door(LABELLERS, "audit_item"),

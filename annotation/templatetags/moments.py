@@ -15,6 +15,12 @@ FORMS = {"minutes": "%b %Y, %H:%M %Z", "seconds": "%b %Y, %H:%M:%S %Z", "date": 
 
 
 @register.filter
+def same_day(one: datetime | None, other: datetime | None) -> bool:
+    """Whether two moments have one date in the installation's zone."""
+    return bool(one and other) and timezone.localtime(one).date() == timezone.localtime(other).date()
+
+
+@register.filter
 def moment(value: datetime | None, form: str = "minutes") -> str:
     """`form` is one of FORMS. Nothing where there is no moment."""
     if value is None:

@@ -35,6 +35,16 @@ def ask(*, run: JudgeRun, mode: str, size: int, seed: int = 0, how: dict[str, An
     return audit
 
 
+def discard(*, audit: Audit) -> bool:
+    """Remove an audit that was never drawn, with what it was asked for. False where it is drawn, or being drawn."""
+    with transaction.atomic():
+        locked = Audit.objects.select_for_update(of=("self",)).select_related("job").get(pk=audit.pk)
+        if locked.is_drawn or (locked.job and locked.job.is_live):
+            return False
+        locked.delete()
+    return True
+
+
 def draw_in_job(running: Running) -> None:
     """All labels in one transaction, or none. A second attempt draws what the first would have drawn."""
     audit = Audit.objects.select_related("run").filter(pk=running.subject_id).first()

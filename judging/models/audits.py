@@ -64,6 +64,11 @@ class Audit(models.Model):
         return self.asked is None
 
     @property
+    def as_asked(self) -> dict[str, object]:
+        """What its form was filled in with, while its labels are not drawn."""
+        return {"mode": self.mode, "run": self.run_id, "size": self.size, "seed": self.seed, **(self.asked or {})}
+
+    @property
     def is_sample(self) -> bool:
         return self.mode == self.Mode.SAMPLE
 

@@ -7,7 +7,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from annotation.models import Dataset
 from annotation.roles import reviewers_only
-from judging.audits import auditing
+from judging.audits import asking, auditing
 from judging.audits.files import EXPORTS, snapshot
 from judging.audits.forms import AuditForm
 from judging.audits.items import ItemFilter, page_of
@@ -27,7 +27,9 @@ def audits(request: HttpRequest, slug: str) -> HttpResponse:
 @reviewers_only
 def audit_new(request: HttpRequest, slug: str) -> HttpResponse:
     dataset = get_object_or_404(Dataset.objects.visible_to(request.user), slug=slug)
-    form = AuditForm(request.POST or None, dataset=dataset, user=request.user, initial=request.GET.dict())
+    like = _like(request, dataset)
+    initial = like.as_asked if like else request.GET.dict()
+    form = AuditForm(request.POST or None, dataset=dataset, user=request.user, initial=initial)
     if request.method == "POST" and form.is_valid() and (made := form.ask()):
         if made.is_drawn:
             messages.success(request, f"{made.items.count():,} labels are drawn and wait for their auditors.")
@@ -104,6 +106,24 @@ def audit_close(request: HttpRequest, pk: int) -> HttpResponse:
         auditing.close(audit=found)
         messages.success(request, "The audit is closed: nobody is given any of its labels. Its numbers stay.")
     return redirect("audit", found.pk)
+
+
+@require_POST
+@reviewers_only
+def audit_discard(request: HttpRequest, pk: int) -> HttpResponse:
+    """Remove an audit whose labels could not be drawn."""
+    found = _find(request, pk)
+    if not asking.discard(audit=found):
+        messages.warning(request, "That audit is drawn, or being drawn. Close it, or cancel the draw first.")
+        return redirect("audit", found.pk)
+    messages.success(request, "The audit is removed. Nothing had been drawn of it.")
+    return redirect("audits", found.dataset.slug)
+
+
+def _like(request: HttpRequest, dataset: Dataset) -> Audit | None:
+    """The audit of this dataset that another is asked for like."""
+    like = request.GET.get("like", "")
+    return Audit.objects.visible_to(request.user).filter(dataset=dataset, pk=like).first() if like.isdecimal() else None
 
 
 def _find(request: HttpRequest, pk: int) -> Audit:

@@ -178,7 +178,6 @@
     const skip = document.getElementById("skip");
     if (!skip) return;
     skip.open = true;
-    skip.scrollIntoView({ block: "nearest" });
     skip.querySelector("input[type=radio]").focus();
   }
 
@@ -295,6 +294,8 @@
         stored("tiebreak-guidelines", target.open ? "open" : "closed");
       }
       if (target.id === "decisions") fetchDecisions();
+      // What opens above the verdicts comes up from behind them, by click as by key.
+      if (target.open && target.matches("#flag-box, #skip")) target.scrollIntoView({ block: "nearest" });
     },
     true,
   );

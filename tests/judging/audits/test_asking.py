@@ -4,6 +4,7 @@ import io
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from annotation.models import Role
 from annotation.removal import BusyError, contents_of, remove
@@ -132,3 +133,37 @@ def test_an_audit_of_a_removed_dataset_is_drawn_no_more(client, reviewer, made, 
     job = audit.job
     audit.delete()
     assert run_here(job=job, out=io.StringIO()).state == Job.State.SUCCEEDED
+
+
+def failed(audit: Audit) -> Audit:
+    Job.objects.filter(pk=audit.job_id).update(state=Job.State.FAILED, finished_at=timezone.now())
+    audit.refresh_from_db()
+    return audit
+
+
+@pytest.mark.usefixtures("large")
+@pytest.mark.parametrize("given", [SAMPLE, SUSPICIOUS])
+def test_an_audit_that_was_not_drawn_is_asked_for_again_filled_in_like_it(client, reviewer, made, given):
+    audit = failed(ask(client, made, given))
+    page = client.get(audit.get_absolute_url()).content.decode()
+    again = f"{reverse('audit_new', args=[made.dataset.slug])}?like={audit.pk}"
+    assert again in page
+    form = client.get(again).context["form"]
+    said = {name: form[name].value() for name in given}
+    assert {name: str(value) for name, value in said.items()} == {name: str(value) for name, value in given.items()}
+    assert form["run"].value() == made.run.pk
+
+
+@pytest.mark.usefixtures("large")
+def test_an_audit_that_was_not_drawn_can_be_removed_and_no_other(client, reviewer, made):
+    audit = ask(client, made, SAMPLE)
+    client.post(reverse("audit_discard", args=[audit.pk]))
+    assert Audit.objects.filter(pk=audit.pk).exists()
+    failed(audit)
+    assert client.post(reverse("audit_discard", args=[audit.pk])).url == reverse("audits", args=[made.dataset.slug])
+    assert not Audit.objects.filter(pk=audit.pk).exists()
+    assert Job.objects.filter(pk=audit.job_id).exists()
+    drawn = ask(client, made, SAMPLE)
+    run(drawn)
+    client.post(reverse("audit_discard", args=[drawn.pk]))
+    assert Audit.objects.filter(pk=drawn.pk).exists()
