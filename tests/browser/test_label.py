@@ -232,6 +232,23 @@ def test_what_was_swapped_in_answers_the_very_next_key(label_page):
     expect(label_page.locator("#compare")).to_have_text(re.compile("^Mark differences"))
 
 
+@pytest.mark.parametrize("box", ["flag-box", "skip"])
+def test_what_a_click_opens_is_not_behind_the_verdicts(label_page, box):
+    label_page.set_viewport_size({"width": 1280, "height": 640})
+    label_page.locator(f"#{box} > summary").click()
+    last = label_page.locator(f"#{box} input:not([type=hidden]), #{box} button").last
+    expect(last).to_be_in_viewport()
+    in_front = label_page.evaluate(
+        """box => {
+          const last = [...document.querySelectorAll(`#${box} input:not([type=hidden]), #${box} button`)].at(-1);
+          const { left, top, width, height } = last.getBoundingClientRect();
+          return last.contains(document.elementFromPoint(left + width / 2, top + height / 2));
+        }""",
+        box,
+    )
+    assert in_front
+
+
 def test_long_responses_scroll_together_and_the_verdicts_stay_in_view(open_page, annotator, dataset):
     dataset.pairs.all().delete()
     factories.make_pair(dataset=dataset, texts=("word " * 4000, "other " * 2000))
