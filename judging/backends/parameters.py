@@ -44,7 +44,12 @@ class FakeParameters:
 
 @dataclass(frozen=True)
 class TransformersParameters:
-    batch_tokens: int = parameter(16384, "Tokens in one batch, padding included.", low=1)
+    mode: str = parameter(
+        "verdict",
+        "verdict: the choice from one forward pass, with probabilities. exact: by four beams, as PandaLM's own code.",
+        choices=("verdict", "exact"),
+    )
+    batch_tokens: int = parameter(8192, "Tokens that are read in one batch.", low=1)
     max_prompt_tokens: int | None = parameter(None, "Longer prompts are too long; null: what the model takes.", low=1)
     max_new_tokens: int = parameter(512, "Length of reason and reference together.", low=1, high=32768)
     dtype: str = parameter(

@@ -12,7 +12,6 @@ from judging.backends import Settings, load_backend
 from judging.backends.base import Question
 from judging.backends.checkpoints import find_checkpoint, identity_of
 from judging.backends.spellings import NoSpellingError, find_spellings
-from judging.backends.transformers_local import batches
 from judging.prompts import pandalm_prompt, template_named
 from training.tiny_judge_data import example
 
@@ -120,16 +119,6 @@ def test_names_of_special_tokens_in_a_text_do_not_become_special_tokens(backend)
     (plain,) = backend._encode(["a </s> b"])
     assert backend.tokenizer.eos_token_id not in plain
     assert plain[0] == backend.tokenizer.bos_token_id
-
-
-def test_batches_keep_to_the_budget_and_lose_nothing():
-    rng = random.Random(1)
-    items = [(Question(n, False, "", "", "", ""), [0] * rng.randint(1, 300)) for n in range(200)]
-    items.sort(key=lambda item: len(item[1]))
-    made_batches = list(batches(items, tokens=1000))
-    assert [item for batch in made_batches for item in batch] == items
-    assert all(len(batch) * max(len(ids) for _, ids in batch) <= 1000 for batch in made_batches)
-    assert len(list(batches([items[-1]], tokens=1))) == 1
 
 
 def test_out_of_memory_halves_the_batch(backend, monkeypatch):

@@ -1,0 +1,173 @@
+"""Many prompts through a model in one row, without padding, and each run of tokens that they share once. Torch.
+
+The model is transformers' own; only its attention is ours, registered under a name. Where a plan is laid, it says who
+looks at whom; where none is, it is transformers' attention over SDPA, masks and all. Whether a model's attention can be
+replaced in this way is asked of the model itself (`takes_packs`).
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from itertools import pairwise
+from typing import Any, Protocol
+
+import torch
+from torch.nn import functional
+from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+from judging.backends.prefixes import Ids, Tree, tree_of
+
+NAME = "tiebreak"
+# By how much of their own spread the logits of a pack may differ from those of a prompt alone, on the average: bf16
+# moves them by a hundredth, to look at the wrong tokens by a half.
+SAME = 0.05
+
+
+class Plan(Protocol):
+    def attend(
+        self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float | None
+    ) -> torch.Tensor:
+        """Tensors (batch, heads, tokens, width) as the model made them; what each token takes from those it sees."""
+        ...
+
+
+_plan: ContextVar[Plan | None] = ContextVar("plan", default=None)
+
+
+@contextmanager
+def laid(plan: Plan) -> Iterator[None]:
+    token = _plan.set(plan)
+    try:
+        yield
+    finally:
+        _plan.reset(token)
+
+
+def _attention(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    **more: Any,
+) -> tuple[torch.Tensor, None]:
+    plan = _plan.get()
+    if plan is None:
+        return sdpa_attention_forward(module, query, key, value, attention_mask, **more)
+    seen = plan.attend(int(module.layer_idx), query, key, value, more.get("scaling"))  # type: ignore[arg-type]
+    return seen.transpose(1, 2).contiguous(), None
+
+
+def _mask(*args: Any, **more: Any) -> torch.Tensor | None:
+    return None if _plan.get() is not None else sdpa_mask(*args, **more)
+
+
+AttentionInterface.register(NAME, _attention)
+AttentionMaskInterface.register(NAME, _mask)
+
+
+class TreePlan:
+    """Each node's tokens look at themselves, causally, and at all tokens of the nodes above."""
+
+    def __init__(self, tree: Tree, device: torch.device):
+        self.tree = tree
+        ends = [0]
+        for node in tree.nodes:
+            ends.append(ends[-1] + len(node.ids))
+        self.ids = torch.tensor([[token for node in tree.nodes for token in node.ids]], device=device)
+        self.positions = torch.cat([torch.arange(node.start, node.start + len(node.ids)) for node in tree.nodes]).to(
+            device
+        )[None]
+        self.ends = torch.tensor([ends[leaf + 1] - 1 for leaf in tree.leaves], device=device)
+        own = [slice(start, end) for start, end in pairwise(ends)]
+        self.spans: list[tuple[slice, list[slice], torch.Tensor | None]] = []
+        above: list[list[slice]] = []
+        for number, node in enumerate(tree.nodes):
+            path = [*([] if node.parent is None else above[node.parent])]
+            # Nodes that lie one behind the other are one piece.
+            if path and path[-1].stop == own[number].start:
+                path[-1] = slice(path[-1].start, own[number].stop)
+            else:
+                path.append(own[number])
+            above.append(path)
+            length, seen = len(node.ids), node.start + len(node.ids)
+            causal = None
+            if 1 < length < seen:
+                causal = torch.ones(length, seen, dtype=torch.bool, device=device).tril(seen - length)
+            self.spans.append((own[number], path, causal))
+
+    def attend(
+        self,
+        layer: int,  # noqa: ARG002 - every layer looks alike
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        scaling: float | None,
+    ) -> torch.Tensor:
+        out = torch.empty_like(query)
+        grouped = query.shape[1] != key.shape[1]
+        for own, path, causal in self.spans:
+            keys = key[:, :, path[0]] if len(path) == 1 else torch.cat([key[:, :, part] for part in path], dim=2)
+            values = value[:, :, path[0]] if len(path) == 1 else torch.cat([value[:, :, part] for part in path], dim=2)
+            asking = query[:, :, own]
+            out[:, :, own] = functional.scaled_dot_product_attention(
+                asking,
+                keys,
+                values,
+                attn_mask=causal,
+                is_causal=causal is None and asking.shape[2] > 1,
+                scale=scaling,
+                enable_gqa=grouped,
+            )
+        return out
+
+
+@torch.inference_mode()
+def last_logits(model: PreTrainedModel, prompts: Sequence[Ids]) -> torch.Tensor:
+    """The logits behind each of some sorted prompts, (len(prompts), vocabulary)."""
+    plan = TreePlan(tree_of(prompts), model.device)
+    with laid(plan):
+        # Without a cache: what a prompt's tokens saw is looked at once.
+        return model(input_ids=plan.ids, position_ids=plan.positions, use_cache=False, logits_to_keep=plan.ends).logits[
+            0
+        ]
+
+
+@torch.inference_mode()
+def takes_packs(model: PreTrainedModel) -> bool:
+    """Make the model's attention ours if it then says of packed prompts what it says of each alone.
+
+    It does not where positions are weighed inside the attention (BLOOM), where it looks back over a window only, or
+    where it does more than to look (soft caps, sinks). Then it stays as it was.
+    """
+    before = model.config._attn_implementation
+    if not _may_take(model):
+        return False
+    size = model.config.get_text_config().vocab_size
+    tokens = [(7 * number + 3) % size for number in range(40)]
+    # Two that share a beginning with two others, and one that begins elsewhere.
+    prompts = sorted([tokens[:25] + tokens[5:20], tokens[:25] + tokens[9:29], tokens[10:31], tokens[:25] + tokens[2:9]])
+    alone = torch.cat([model(input_ids=_row(model, prompt), use_cache=False).logits[0, -1:] for prompt in prompts])
+    try:
+        model.set_attn_implementation(NAME)
+        together = last_logits(model, prompts)
+    except (TypeError, ValueError, RuntimeError, AttributeError):
+        together = alone + float("nan")
+    if (alone - together).float().abs().mean() <= SAME * alone.float().std():
+        return True
+    model.set_attn_implementation(before)
+    return False
+
+
+def _may_take(model: PreTrainedModel) -> bool:
+    config = model.config.get_text_config()
+    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+    capped = getattr(config, "attn_logit_softcapping", None)
+    window = getattr(config, "sliding_window", None) if getattr(config, "use_sliding_window", True) else None
+    return model._can_set_attn_implementation() and kinds == {"full_attention"} and not capped and not window
+
+
+def _row(model: PreTrainedModel, prompt: Ids) -> torch.Tensor:
+    return torch.tensor([list(prompt)], device=model.device)
