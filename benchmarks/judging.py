@@ -224,7 +224,7 @@ def _round_robin(reference: _Reference, engine: Any, rows: list[dict], options: 
     times["reference"] = [seconds * len(made) / len(some) for seconds in times["reference"]]
     together, alone = _choices(said["verdict"]), _choices(said["verdict, one by one"])
     texts = [reference.choice(text) for text in said["reference"]]
-    tokens = [len(ids) for ids in engine._prompts(questions)]
+    tokens = [len(prompt.ids) for prompt in engine._prompts(questions)]
     return {
         "prompts": len({(row["instruction"], row["input"]) for row in made}),
         "candidates": options.candidates,
@@ -274,9 +274,9 @@ def _same(one: list, other: list) -> str:
 
 def _logits(engine: Any, questions: list[Question]) -> dict[str, float]:
     """By how much the logits of a pack differ from those of each prompt alone."""
-    prompts = engine._prompts(questions)
-    packed = engine.reader.last_logits(sorted(prompts))
-    alone = torch.stack([engine.model(input_ids=torch.tensor([ids])).logits[0, -1].detach() for ids in sorted(prompts)])
+    prompts = sorted(prompt.ids for prompt in engine._prompts(questions))
+    packed = engine.reader.last_logits(prompts)
+    alone = torch.stack([engine.model(input_ids=torch.tensor([ids])).logits[0, -1].detach() for ids in prompts])
     return {"largest_difference": float((packed - alone).abs().max()), "spread": float(alone.std())}
 
 
@@ -285,7 +285,7 @@ def _limit(engine: Any, questions: list[Question], seconds: list[float]) -> dict
     model = engine.model
     heads = model.get_input_embeddings().weight.numel() + model.get_output_embeddings().weight.numel()
     parameters = sum(p.numel() for p in model.parameters()) - heads
-    tokens = sum(len(ids) for ids in engine._prompts(questions))
+    tokens = sum(len(prompt.ids) for prompt in engine._prompts(questions))
     n = 2048
     left, right = torch.randn(n, n, dtype=model.dtype), torch.randn(n, n, dtype=model.dtype)
     taken = []

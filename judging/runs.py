@@ -8,10 +8,13 @@ from jobs import lifecycle
 from jobs.models import Job
 from judging.backends import PATHS
 from judging.models import Judge, JudgeRun, Verdict
+from judging.reasons import is_owed
 
 WORK = "judging.work.judge_pairs"
 QUEUES = {Judge.Backend.OPENAI: Job.Queue.API, Judge.Backend.TRANSFORMERS: Job.Queue.GPU}
 WITHOUT_REASONS = {Judge.Backend.BASELINE}
+# These can write a reason later, for a choice that they made before.
+EXPLAINING = {Judge.Backend.TRANSFORMERS, Judge.Backend.FAKE}
 
 
 class RunError(Exception):
@@ -52,11 +55,13 @@ def start_run(
 def continue_run(*, run: JudgeRun, created_by: User | None = None, send: bool = True) -> JudgeRun:
     """Judge what has no verdict yet: pairs that came later, or the rest of a run that failed or was cancelled.
 
+    So it is with reasons, where the run asks for those of some verdicts.
+
     Raises RunError.
     """
     with transaction.atomic():
         locked = _over(run)
-        if is_whole(locked):
+        if is_whole(locked) and not is_owed(locked):
             raise RunError("Every pair of the dataset has its verdict: there is nothing left to judge.")
         _go_on(locked, created_by=created_by, send=send)
     return locked
@@ -107,8 +112,12 @@ def _facts(judge: Judge, dataset: Dataset) -> dict[str, object]:
 def _check(judge: Judge, dataset: Dataset, reasons: str) -> None:
     if judge.backend not in PATHS:
         raise RunError(f"The verdicts of {judge} came from a file, so it cannot be run. Import its verdicts instead.")
-    if reasons == JudgeRun.Reasons.ALL and judge.backend in WITHOUT_REASONS:
+    if reasons != JudgeRun.Reasons.NONE and judge.backend in WITHOUT_REASONS:
         raise RunError("A baseline gives no reasons: start the run without them.")
+    if reasons in {JudgeRun.Reasons.SAMPLE, JudgeRun.Reasons.DISAGREEMENTS} and judge.backend not in EXPLAINING:
+        raise RunError(
+            f"{judge} cannot write a reason behind a verdict that stands: start the run with all reasons or none."
+        )
     if not Pair.objects.filter(dataset=dataset).exists():
         raise RunError(f"{dataset} has no pairs yet. Import some first.")
 

@@ -25,6 +25,7 @@ urlpatterns: list[URLPattern] = [
     path("audit/<int:pk>/label/<int:item_pk>/", auditing.audit_decide, name="audit_decide"),
     path("pairs/<int:pk>/", review.pair, name="pair"),
     path("pairs/<int:pk>/next/", review.pair_next, name="pair_next"),
+    path("verdicts/<int:pk>/reason/", review.verdict_reason, name="verdict_reason"),
     path("judges/", judges.judges, name="judges"),
     path("judges/new/", judges.judge_new, name="judge_new"),
     path("judges/<int:pk>/", judges.judge, name="judge"),

@@ -49,6 +49,7 @@ DOORS = {
     "agreement_file": Door(TEAM, "dataset"),
     "review": Door(TEAM, "dataset"),
     "review_count": Door(TEAM, "dataset"),
+    "verdict_reason": Door(TEAM, "verdict", post=True),
     "pair": Door(TEAM, "pair"),
     "pair_next": Door(TEAM, "pair"),
     "adjudicate": Door(TEAM, "pair", post=True),

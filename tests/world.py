@@ -34,7 +34,9 @@ def make_world() -> SimpleNamespace:
     job = enqueue(kind="tests.nowhere", title="A job", subject_id=1, created_by=researcher)
     run = JudgeRun.objects.create(judge=judge, dataset=dataset, job=job, created_by=researcher)
     for judged in (own_pair, pair):
-        Verdict.objects.create(run=run, pair=judged, choice=Choice.FIRST, reason="SECRET REASON", raw="SECRET REASON")
+        verdict = Verdict.objects.create(
+            run=run, pair=judged, choice=Choice.FIRST, reason="SECRET REASON", raw="SECRET REASON"
+        )
     import_ = Import(dataset_slug=dataset.slug, dataset=dataset, file_name="pairs.jsonl", created_by=researcher)
     import_.job = enqueue(kind="tests.nowhere", title="An import", subject_id=1, created_by=researcher)
     import_.options = {"dry_run": True, "format": "tiebreak"}
@@ -56,6 +58,7 @@ def make_world() -> SimpleNamespace:
         pair=pair,
         judge=judge,
         run=run,
+        verdict=verdict,
         job=job,
         import_=import_,
         audit=audit,

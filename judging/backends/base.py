@@ -46,7 +46,8 @@ class Answer:
 
     status is ok if and only if there is a choice. raw: what the judge really said, or why there is no answer.
     Probabilities are all given or none. seconds: what a batch took divided by its questions, or, where many are asked
-    at once over a network, how long this one took. cost is in US dollars.
+    at once over a network, how long this one took. cost is in US dollars. altered: how the texts that the judge saw
+    differ from the pair's own: `shortened_to` characters a response, `escaped` what could have steered it.
     """
 
     pair_id: int
@@ -63,6 +64,7 @@ class Answer:
     answer_tokens: int | None = None
     seconds: float | None = None
     cost: Decimal | None = None
+    altered: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if (self.status == OK) != (self.choice is not None):
@@ -75,12 +77,29 @@ def no_answer(question: Question, status: str, raw: str, **facts: object) -> Ans
 
 
 @dataclass(frozen=True)
+class Explanation:
+    """What a judge writes behind a choice that it made before. raw: the choice's word and all that came."""
+
+    pair_id: int
+    swapped: bool
+    reason: str
+    reference: str
+    raw: str
+    answer_tokens: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Capabilities:
-    """chunk: how many questions it likes to have at once."""
+    """reasons: it can give them with its verdicts. explains: also later, for a choice that it made before.
+
+    chunk: how many questions it likes to have at once.
+    """
 
     probabilities: bool
     reasons: bool
     chunk: int
+    explains: bool = False
 
 
 class Backend(Protocol):
@@ -95,6 +114,10 @@ class Backend(Protocol):
         None means that nothing came for a moment: a chance for the caller to save and to look for a cancel.
         Raises PermanentError or BackendUnavailableError where going on makes no sense.
         """
+        ...
+
+    def explain(self, decided: Sequence[tuple[Question, int]]) -> Iterator[Explanation | None]:
+        """Questions with the choice that was made of each, in the order shown. Only where it `explains`."""
         ...
 
     def close(self) -> None: ...

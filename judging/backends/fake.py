@@ -15,6 +15,7 @@ from judging.backends.base import (
     Answer,
     BackendUnavailableError,
     Capabilities,
+    Explanation,
     Question,
     Settings,
     no_answer,
@@ -34,7 +35,7 @@ class Fake:
     So it says the same in both orders, until position_bias makes it lean to what is shown first.
     """
 
-    capabilities = Capabilities(probabilities=True, reasons=True, chunk=500)
+    capabilities = Capabilities(probabilities=True, reasons=True, chunk=500, explains=True)
     identity: dict[str, object] = {}
 
     def __init__(self, settings: Settings):
@@ -48,6 +49,15 @@ class Fake:
             time.sleep(self.parameters.seconds)
             self.answered += 1
             yield self._answer(question, reasons=reasons)
+
+    def explain(self, decided: Sequence[tuple[Question, int]]) -> Iterator[Explanation]:
+        for question, choice in decided:
+            time.sleep(self.parameters.seconds)
+            answer = self._answer(question, reasons=True)
+            raw = f"{choice}\n{answer.reason}"
+            yield Explanation(
+                question.pair_id, question.swapped, answer.reason, answer.reference, raw, 1, self.parameters.seconds
+            )
 
     def close(self) -> None:
         """Nothing is held open."""

@@ -51,6 +51,11 @@ class TransformersParameters:
     )
     batch_tokens: int = parameter(8192, "Tokens that are read in one batch.", low=1)
     max_prompt_tokens: int | None = parameter(None, "Longer prompts are too long; null: what the model takes.", low=1)
+    too_long: str = parameter(
+        "refuse",
+        "shorten: cut both responses to the same length, marked, and say so with the verdict.",
+        choices=("refuse", "shorten"),
+    )
     max_new_tokens: int = parameter(512, "Length of reason and reference together.", low=1, high=32768)
     dtype: str = parameter(
         "auto", "auto: bfloat16 on a GPU that has it, else float32.", choices=("auto", "float32", "bfloat16", "float16")

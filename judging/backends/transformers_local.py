@@ -9,14 +9,25 @@ then read; without reasons it stops as soon as all beams have said the same verd
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import TypeVar
 
 import torch
 
 from jobs.errors import PermanentError
 from judging.backends import prefixes
-from judging.backends.base import INVALID, OK, TOO_LONG, Answer, Capabilities, Question, Settings, no_answer
+from judging.backends.base import (
+    INVALID,
+    OK,
+    TOO_LONG,
+    Answer,
+    Capabilities,
+    Explanation,
+    Question,
+    Settings,
+    no_answer,
+)
 from judging.backends.beams import Rules
 from judging.backends.checkpoints import find_checkpoint
 from judging.backends.loading import dtype_named, ends_of, load_model, load_tokenizer, pad_of, the_device
@@ -24,7 +35,8 @@ from judging.backends.parameters import TransformersParameters, read_parameters
 from judging.backends.prefixes import Ids
 from judging.backends.readers import reader_of
 from judging.backends.spellings import NoSpellingError, find_spellings
-from judging.prompts import template_named
+from judging.prompts import Asked, template_named
+from judging.steering import made_harmless
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +45,31 @@ EXACT_BEAMS, EXACT_PENALTY = 4, 1.2
 # A step of writing reads all weights for a token of each beam: the more beams, the better.
 WRITTEN_TOGETHER = 2
 
-Asked = tuple[Question, list[int]]
+# Of responses that are cut shorter than this, in characters, nothing can be judged.
+LEAST_SHORTENED = 80
+CUT = " [cut here]"
+
+T = TypeVar("T")
+
+
+@dataclass
+class Prompt:
+    """A question as the model reads it: its texts, made harmless, their tokens, and how they differ from the pair's."""
+
+    question: Question
+    asked: Asked
+    ids: list[int]
+    altered: dict[str, object]
+
+    @property
+    def key(self) -> tuple[int, bool]:
+        return self.question.pair_id, self.question.swapped
+
+
+def shortened(asked: Asked, characters: int) -> Asked:
+    """Both responses cut to so many characters; one that is shorter stays as it is."""
+    cut = [text if len(text) <= characters else text[:characters] + CUT for text in (asked.first, asked.second)]
+    return replace(asked, first=cut[0], second=cut[1])
 
 
 class LocalCheckpoint:
@@ -67,7 +103,8 @@ class LocalCheckpoint:
             "reader": self.reader.name,
         }
         # Enough questions that alike ones are found among them, few enough to keep in memory.
-        self.capabilities = Capabilities(probabilities=self.parameters.mode == "verdict", reasons=True, chunk=1024)
+        verdict = self.parameters.mode == "verdict"
+        self.capabilities = Capabilities(probabilities=verdict, reasons=True, chunk=1024, explains=verdict)
 
     def close(self) -> None:
         del self.model, self.reader
@@ -76,132 +113,171 @@ class LocalCheckpoint:
 
     def judge(self, questions: Sequence[Question], *, reasons: bool) -> Iterator[Answer | None]:
         """Alike prompts together: both orders of a pair, and all pairs of one prompt, read what they share once."""
-        asked: list[Asked] = []
-        for question, ids in zip(questions, self._prompts(questions), strict=True):
-            if len(ids) > self.limit:
-                yield no_answer(
-                    question,
-                    TOO_LONG,
-                    f"The prompt has {len(ids)} tokens, the judge takes {self.limit}. It was not cut.",
-                    prompt_tokens=len(ids),
-                )
-            else:
-                asked.append((question, ids))
-        for batch in self._batches(asked):
-            yield from self._with_room(batch, self._exact if self.parameters.mode == "exact" else self._first, reasons)
+        prompts = self._prompts(questions)
+        for prompt in prompts:
+            if len(prompt.ids) > self.limit:
+                yield self._too_long(prompt)
+        answer = self._exact if self.parameters.mode == "exact" else self._first
+        for batch in self._batches([prompt for prompt in prompts if len(prompt.ids) <= self.limit]):
+            yield from self._with_room(batch, lambda part: answer(part, reasons))
+            yield None
+
+    def explain(self, decided: Sequence[tuple[Question, int]]) -> Iterator[Explanation | None]:
+        choices = {(question.pair_id, question.swapped): choice for question, choice in decided}
+        prompts = self._prompts([question for question, _ in decided])
+        for batch in self._batches([prompt for prompt in prompts if len(prompt.ids) <= self.limit]):
+            yield from self._with_room(
+                batch, lambda part: self._explain(part, [choices[prompt.key] for prompt in part])
+            )
             yield None
 
     def _encode(self, texts: Sequence[str]) -> list[list[int]]:
         """With the start token that the tokenizer sets. Names of special tokens inside a text stay text."""
         return self.tokenizer(list(texts), split_special_tokens=True).input_ids
 
-    def _prompts(self, questions: Sequence[Question]) -> list[list[int]]:
-        texts = [self.template.prompt(question.asked) for question in questions]  # type: ignore[misc]
-        return self._encode(texts) if texts else []
+    def _prompts(self, questions: Sequence[Question]) -> list[Prompt]:
+        """What the model reads. In exact mode the texts stay as they are, as PandaLM's own code leaves them."""
+        prompts, texts = [], []
+        for question in questions:
+            asked, escaped = (question.asked, []) if self.parameters.mode == "exact" else made_harmless(question.asked)
+            prompts.append(Prompt(question, asked, [], {"escaped": escaped} if escaped else {}))
+            texts.append(self.template.prompt(asked))  # type: ignore[misc]
+        for prompt, ids in zip(prompts, self._encode(texts) if texts else [], strict=True):
+            prompt.ids = ids
+            if len(ids) > self.limit and self.parameters.too_long == "shorten":
+                self._shorten(prompt)
+        return prompts
 
-    def _batches(self, asked: Sequence[Asked]) -> Iterator[list[Asked]]:
+    def _shorten(self, prompt: Prompt) -> None:
+        """Cut both responses to the most characters with which the prompt fits; what is no longer than that stays."""
+        low, high = 0, max(len(prompt.asked.first), len(prompt.asked.second))
+        fitting = None
+        while high - low > 1:
+            middle = (low + high) // 2
+            (ids,) = self._encode([self.template.prompt(shortened(prompt.asked, middle))])  # type: ignore[misc]
+            if len(ids) <= self.limit:
+                low, fitting = middle, ids
+            else:
+                high = middle
+        if fitting and low >= LEAST_SHORTENED:
+            prompt.ids = fitting
+            prompt.altered["shortened_to"] = low
+
+    def _too_long(self, prompt: Prompt) -> Answer:
+        cut = "It was not cut" if self.parameters.too_long == "refuse" else "Little would be left of the responses"
+        return no_answer(
+            prompt.question,
+            TOO_LONG,
+            f"The prompt has {len(prompt.ids)} tokens, the judge takes {self.limit}. {cut}.",
+            prompt_tokens=len(prompt.ids),
+        )
+
+    def _batches(self, prompts: Sequence[Prompt]) -> Iterator[list[Prompt]]:
         """To be read, alike ones together; where beams are written behind each, those of like length."""
-        batches = prefixes.by_length if self.parameters.mode == "exact" else self.reader.batches
-        tokens = self.parameters.batch_tokens * (WRITTEN_TOGETHER if self.parameters.mode == "exact" else 1)
-        for batch in batches([ids for _, ids in asked], tokens=tokens):
-            yield [asked[index] for index in batch]
+        exact = self.parameters.mode == "exact"
+        batches = prefixes.by_length if exact else self.reader.batches
+        tokens = self.parameters.batch_tokens * (WRITTEN_TOGETHER if exact else 1)
+        for batch in batches([prompt.ids for prompt in prompts], tokens=tokens):
+            yield [prompts[index] for index in batch]
 
-    def _with_room(
-        self, batch: list[Asked], answer: Callable[[list[Asked], bool], list[Answer]], reasons: bool
-    ) -> Iterator[Answer]:
+    def _with_room(self, batch: list[Prompt], work: Callable[[list[Prompt]], list[T]]) -> Iterator[T]:
         """Halve a batch for as long as it does not fit into the GPU's memory."""
         try:
-            answers = answer(batch, reasons)
+            found = work(batch)
         except torch.OutOfMemoryError:
             if len(batch) == 1:
                 raise
             torch.cuda.empty_cache()
             logger.warning("A batch of %d did not fit into memory: halving it.", len(batch))
             half = len(batch) // 2
-            yield from self._with_room(batch[:half], answer, reasons)
-            yield from self._with_room(batch[half:], answer, reasons)
+            yield from self._with_room(batch[:half], work)
+            yield from self._with_room(batch[half:], work)
             return
-        yield from answers
+        yield from found
 
     # ---- verdict first
 
-    def _first(self, batch: list[Asked], reasons: bool) -> list[Answer]:
+    def _first(self, batch: list[Prompt], reasons: bool) -> list[Answer]:
         answers = self._decide(batch)
-        return self._explain(batch, answers) if reasons else answers
+        if not reasons:
+            return answers
+        said = self._explain(batch, [answer.choice for answer in answers])  # type: ignore[misc]
+        return [
+            replace(
+                answer,
+                reason=explained.reason,
+                reference=explained.reference,
+                raw=explained.raw,
+                answer_tokens=explained.answer_tokens,
+                seconds=(answer.seconds or 0.0) + explained.seconds,
+            )
+            for answer, explained in zip(answers, said, strict=True)
+        ]
 
-    def _decide(self, batch: list[Asked]) -> list[Answer]:
+    def _decide(self, batch: list[Prompt]) -> list[Answer]:
         started = time.monotonic()
         # Where every choice begins with the same tokens, the verdict is told behind them.
-        logits = self.reader.last_logits([[*ids, *self.spellings.lead] for _, ids in batch])
+        logits = self.reader.last_logits([[*prompt.ids, *self.spellings.lead] for prompt in batch])
         logs = torch.log_softmax(logits.float(), dim=-1)
         sums = torch.stack([logs[:, list(tokens)].logsumexp(dim=-1) for tokens in self.spellings.firsts], dim=1)
         shares = torch.softmax(sums, dim=1).tolist()
         seconds = (time.monotonic() - started) / len(batch)
         return [
             Answer(
-                question.pair_id,
-                question.swapped,
+                *prompt.key,
                 choice=max(range(3), key=row.__getitem__),
                 p_first=row[1],
                 p_second=row[2],
                 p_tie=row[0],
-                prompt_tokens=len(ids),
+                prompt_tokens=len(prompt.ids),
                 answer_tokens=1,
                 seconds=seconds,
+                altered=prompt.altered,
             )
-            for (question, ids), row in zip(batch, shares, strict=True)
+            for prompt, row in zip(batch, shares, strict=True)
         ]
 
-    def _explain(self, batch: list[Asked], answers: list[Answer]) -> list[Answer]:
+    def _explain(self, batch: list[Prompt], choices: list[int]) -> list[Explanation]:
         """Let the model go on after the choice that it made. What does not end in its room is kept as far as it got."""
         started = time.monotonic()
         begun = [
-            [*ids, *self.spellings.lead, *self.spellings.word(answer.choice)]
-            for (_, ids), answer in zip(batch, answers, strict=True)
+            [*prompt.ids, *self.spellings.lead, *self.spellings.word(choice)]
+            for prompt, choice in zip(batch, choices, strict=True)
         ]
-        written = self.reader.write(begun, Rules(self.ends, beams=1, penalty=EXACT_PENALTY, room=self._room(begun)))
+        rules = Rules(self.ends, beams=1, penalty=EXACT_PENALTY, room=self._room(begun))
+        written = self.reader.write(begun, rules)
         seconds = (time.monotonic() - started) / len(batch)
         explained = []
-        for answer, row in zip(answers, written, strict=True):
-            word = self.template.choice_words[answer.choice][0]  # type: ignore[index]
-            raw = word + self._text(row)
+        for prompt, choice, row in zip(batch, choices, written, strict=True):
+            raw = self.template.choice_words[choice][0] + self._text(row)
             parsed = self.template.parse(raw)
-            explained.append(
-                replace(
-                    answer,
-                    reason=parsed.reason,
-                    reference=parsed.reference,
-                    raw=raw,
-                    answer_tokens=len(row) + 1,
-                    seconds=(answer.seconds or 0.0) + seconds,
-                )
-            )
+            explained.append(Explanation(*prompt.key, parsed.reason, parsed.reference, raw, len(row) + 1, seconds))
         return explained
 
     # ---- exact
 
-    def _exact(self, batch: list[Asked], reasons: bool) -> list[Answer]:
+    def _exact(self, batch: list[Prompt], reasons: bool) -> list[Answer]:
         started = time.monotonic()
-        prompts = [ids for _, ids in batch]
+        prompts = [prompt.ids for prompt in batch]
         rules = Rules(self.ends, EXACT_BEAMS, EXACT_PENALTY, self._room(prompts))
         written = self.reader.write(prompts, rules, None if reasons else self._settled)
         seconds = (time.monotonic() - started) / len(batch)
         answers = []
-        for (question, ids), row in zip(batch, written, strict=True):
+        for prompt, row in zip(batch, written, strict=True):
             raw = self._text(row)
             parsed = self.template.parse(raw)
             answers.append(
                 Answer(
-                    question.pair_id,
-                    question.swapped,
+                    *prompt.key,
                     parsed.choice,
                     INVALID if parsed.choice is None else OK,
                     reason=parsed.reason,
                     reference=parsed.reference,
                     raw=raw,
-                    prompt_tokens=len(ids),
+                    prompt_tokens=len(prompt.ids),
                     answer_tokens=len(row),
                     seconds=seconds,
+                    altered=prompt.altered,
                 )
             )
         return answers

@@ -84,12 +84,14 @@ class JudgeRun(models.Model):
 
     class Reasons(models.TextChoices):
         NONE = "none", "No reasons"
+        SAMPLE = "sample", "A reason with each tenth pair's verdicts"
+        DISAGREEMENTS = "disagreements", "A reason where people chose otherwise or the orders contradict"
         ALL = "all", "A reason with every verdict"
 
     judge = models.ForeignKey(Judge, models.PROTECT, related_name="runs")
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="judge_runs")
     order = models.CharField(max_length=5, choices=Order, default=Order.GIVEN)
-    reasons = models.CharField(max_length=4, choices=Reasons, default=Reasons.NONE)
+    reasons = models.CharField(max_length=13, choices=Reasons, default=Reasons.NONE)
     frozen = models.JSONField(default=dict, help_text="The judge as it was when the run was made.")
     job = models.OneToOneField("jobs.Job", models.PROTECT, null=True, related_name="+", help_text="Null if imported.")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="judge_runs")
@@ -101,7 +103,9 @@ class JudgeRun(models.Model):
         ordering = ["-created_at"]
         constraints = [
             models.CheckConstraint(condition=Q(order__in=["given", "both"]), name="judge_run_order_known"),
-            models.CheckConstraint(condition=Q(reasons__in=["none", "all"]), name="judge_run_reasons_known"),
+            models.CheckConstraint(
+                condition=Q(reasons__in=["none", "sample", "disagreements", "all"]), name="judge_run_reasons_known"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -136,6 +140,7 @@ class Verdict(models.Model):
     answer_tokens = models.PositiveIntegerField(null=True)
     seconds = models.FloatField(null=True)
     cost = models.DecimalField(max_digits=12, decimal_places=6, null=True, help_text="US dollars.")
+    altered = models.JSONField(null=True, help_text="How the texts that the judge saw differ from the pair's own.")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -164,6 +169,10 @@ class Verdict(models.Model):
             models.Index(F("run"), F("pair"), condition=Q(swapped=True), name="verdict_swapped"),
             models.Index(F("run"), F("pair"), condition=Q(choice=None), name="verdict_without_choice"),
         ]
+
+    @property
+    def ok(self) -> bool:
+        return self.status == self.Status.OK
 
 
 class VerdictRevision(models.Model):

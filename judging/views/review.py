@@ -4,13 +4,16 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_safe
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST, require_safe
 
 from annotation.adjudication_forms import AdjudicationForm, CommentForm
 from annotation.models import Dataset, Pair
 from annotation.roles import reviewers_only
 from judging import review as listing
 from judging.disagreement import Criteria
+from judging.explaining import ExplainError, ask_reason
+from judging.models import JudgeRun, Verdict
 from judging.pair_review import queue_around, reading_of
 from judging.policies import PRESETS
 from judging.review_form import ReviewForm
@@ -77,3 +80,18 @@ def pair(request: HttpRequest, pk: int) -> HttpResponse:
         "dataset": found.dataset,
     }
     return render(request, "judging/pair.html", context, status=200 if valid else 400)
+
+
+@require_POST
+@reviewers_only
+def verdict_reason(request: HttpRequest, pk: int) -> HttpResponse:
+    """Have the reason of one verdict written, and go back to the pair."""
+    visible = JudgeRun.objects.visible_to(request.user)
+    found = get_object_or_404(Verdict.objects.filter(run__in=visible).select_related("run__judge"), pk=pk)
+    try:
+        ask_reason(verdict=found, by=request.user)
+    except ExplainError as error:
+        messages.warning(request, str(error))
+    there = request.POST.get("next", "")
+    allowed = url_has_allowed_host_and_scheme(there, {request.get_host()}, require_https=request.is_secure())
+    return redirect(there if allowed else reverse("pair", args=[found.pair_id]))

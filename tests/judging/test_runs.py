@@ -17,9 +17,9 @@ from judging import work
 from judging.backends.base import Answer, BackendUnavailableError
 from judging.judges import create_judge
 from judging.models import Judge, JudgeRun, Verdict
+from judging.questions import open_questions, storable, verdict_of
 from judging.run_figures import figures_of
 from judging.runs import RunError, continue_run, is_whole, majority_label, retry_failed, start_run
-from judging.work import open_questions, storable, verdict_of
 from tests.factories import make_dataset, make_judge, make_label, make_pair, make_prompt, make_user
 
 pytestmark = pytest.mark.django_db

@@ -1,0 +1,110 @@
+"""Reasons behind verdicts that stand already: of some pairs of a run, or of one that a reviewer is looking at."""
+
+from collections.abc import Sequence
+
+from django.db import transaction
+from django.db.models import Q
+
+from annotation.models import Choice, Pair, User
+from jobs import lifecycle
+from jobs.errors import PermanentError
+from jobs.models import Job
+from jobs.running import Running
+from judging.backends import Backend, load_backend
+from judging.backends.base import Explanation
+from judging.models import JudgeRun, Verdict
+from judging.questions import question_of, settings_of, storable
+from judging.reasons import owed
+from judging.runs import EXPLAINING, QUEUES
+
+WORK = "judging.explaining.explain_one"
+CHUNK = 256
+
+
+class ExplainError(Exception):
+    """No reason can be asked for; the text says why."""
+
+
+def explain_run(running: Running, run: JudgeRun, backend: Backend) -> None:
+    """The second pass. What is written is saved as it comes; a cancelled or lost attempt is carried on with."""
+    ids = list(owed(run))
+    for start in range(0, len(ids), CHUNK):
+        running.progress(start, len(ids), "Writing reasons")
+        _explain(running, backend, ids[start : start + CHUNK])
+    if ids:
+        running.progress(len(ids), len(ids), "Writing reasons")
+
+
+def ask_reason(*, verdict: Verdict, by: User) -> Job:
+    """Have a worker write the reason of one verdict: its job, or the one that is under way. Raises ExplainError."""
+    if verdict.run.judge.backend not in EXPLAINING:
+        raise ExplainError(f"{verdict.run.judge} gives reasons only together with its verdicts: run it with reasons.")
+    if verdict.status != Verdict.Status.OK:
+        raise ExplainError("A verdict without a choice has nothing to give a reason for.")
+    with transaction.atomic():
+        locked = Verdict.objects.select_for_update(of=("self",)).select_related("run__judge", "run__dataset")
+        verdict = locked.get(pk=verdict.pk)
+        if verdict.raw:
+            raise ExplainError("This verdict has all that the judge said.")
+        under_way = jobs_of([verdict.pk]).get(verdict.pk)
+        if under_way and under_way.is_live:
+            return under_way
+        return lifecycle.enqueue(
+            kind=WORK,
+            title=f"A reason of {verdict.run.judge}",
+            subject_id=verdict.pk,
+            queue=QUEUES.get(verdict.run.judge.backend, Job.Queue.DEFAULT),
+            created_by=by,
+        )
+
+
+def jobs_of(verdicts: Sequence[int]) -> dict[int, Job]:
+    """The latest job of each verdict whose reason was asked for by itself."""
+    asked = Job.objects.filter(kind=WORK, subject_id__in=verdicts).order_by("pk")
+    return {job.subject_id: job for job in asked}
+
+
+def explain_one(running: Running) -> None:
+    verdict = Verdict.objects.select_related("run").filter(pk=running.subject_id, raw="").first()
+    if verdict is None:
+        return
+    running.progress(0, 1, "Loading the judge")
+    backend = load_backend(settings_of(verdict.run))
+    try:
+        known = verdict.run.frozen.get("identity") or {}
+        if known.get("checkpoint") != backend.identity.get("checkpoint"):
+            raise PermanentError("The checkpoint has changed since this verdict: the reason would be another judge's.")
+        running.progress(0, 1, "Writing the reason")
+        _explain(running, backend, [verdict.pk])
+    finally:
+        backend.close()
+
+
+def _explain(running: Running, backend: Backend, ids: Sequence[int]) -> None:
+    verdicts = {(v.pair_id, v.swapped): v for v in Verdict.objects.filter(pk__in=ids)}
+    pairs = Pair.objects.select_related("prompt", "response_1", "response_2").in_bulk({pair for pair, _ in verdicts})
+    decided = [
+        (question_of(pairs[pair], swapped=swapped), _as_shown(verdict)) for (pair, swapped), verdict in verdicts.items()
+    ]
+    for explanation in backend.explain(decided):
+        running.check()
+        if explanation is not None:
+            with running.writing():
+                _keep(verdicts[explanation.pair_id, explanation.swapped], explanation)
+
+
+def _as_shown(verdict: Verdict) -> int:
+    assert verdict.choice is not None
+    choice = Choice(verdict.choice)
+    return int(choice.swapped if verdict.swapped else choice)
+
+
+def _keep(verdict: Verdict, explanation: Explanation) -> None:
+    """Unless somebody has replaced the verdict meanwhile, by importing another."""
+    Verdict.objects.filter(pk=verdict.pk, choice=verdict.choice).filter(Q(raw="")).update(
+        reason=storable(explanation.reason),
+        reference=storable(explanation.reference),
+        raw=storable(explanation.raw),
+        answer_tokens=explanation.answer_tokens,
+        seconds=(verdict.seconds or 0.0) + explanation.seconds,
+    )

@@ -1,0 +1,42 @@
+"""Which verdicts of a run are still to get their reason, where the run asks for the reasons of some only."""
+
+import zlib
+from collections.abc import Iterator
+
+from django.db import connection
+
+from judging.decisions import Bounds, gold_of
+from judging.models import JudgeRun, Verdict
+from judging.policies import PRESETS
+
+# Of a hundred pairs, by a hash of their number: those of one prompt are not all in the sample, and a resumed run's are
+# the same.
+SAMPLED = 10
+
+
+def is_owed(run: JudgeRun) -> bool:
+    return any(True for _ in owed(run))
+
+
+def owed(run: JudgeRun) -> Iterator[int]:
+    """Verdicts whose reason the run asks for in its second pass, and that have none yet."""
+    if run.reasons not in {JudgeRun.Reasons.SAMPLE, JudgeRun.Reasons.DISAGREEMENTS}:
+        return
+    bare = Verdict.objects.filter(run=run, status=Verdict.Status.OK, raw="").order_by("pk")
+    if run.reasons == JudgeRun.Reasons.DISAGREEMENTS:
+        bare = bare.filter(pair__in=_disputed(run))
+    for pk, pair in bare.values_list("pk", "pair").iterator():
+        if run.reasons == JudgeRun.Reasons.DISAGREEMENTS or zlib.crc32(str(pair).encode()) % 100 < SAMPLED:
+            yield pk
+
+
+def _disputed(run: JudgeRun) -> list[int]:
+    """Pairs on which a verdict is not people's gold, or the two orders' verdicts are not the same."""
+    with connection.cursor() as cursor:
+        cursor.execute(gold_of(run.dataset, PRESETS["default"], Bounds()))
+        gold = dict(cursor.fetchall())
+    said: dict[int, set[int]] = {}
+    verdicts = Verdict.objects.filter(run=run, status=Verdict.Status.OK).order_by()
+    for pair, choice in verdicts.values_list("pair", "choice").iterator():
+        said.setdefault(pair, set()).add(choice)
+    return [pair for pair, choices in said.items() if len(choices) > 1 or choices != {gold.get(pair, *choices)}]
