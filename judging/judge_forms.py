@@ -1,6 +1,7 @@
 """The forms that make a judge and start a run."""
 
 import json
+from decimal import Decimal
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -75,6 +76,15 @@ class RunForm(forms.Form):
         help_text="Reasons take far longer than verdicts. Baselines give none.",
     )
 
+    budget = forms.DecimalField(
+        label="Budget in US dollars",
+        required=False,
+        min_value=Decimal("0.01"),
+        max_digits=10,
+        decimal_places=2,
+        help_text="The run pauses where so much is spent. Empty: no limit.",
+    )
+
     def __init__(self, *args: object, user: User, **options: object):
         super().__init__(*args, **options)
         self.user = user
@@ -87,6 +97,17 @@ class RunForm(forms.Form):
         except RunError as error:
             self.add_error(None, ValidationError(str(error)))
             return None
+
+
+class BudgetForm(forms.Form):
+    budget = forms.DecimalField(
+        label="Budget in US dollars",
+        required=False,
+        min_value=Decimal("0.01"),
+        max_digits=10,
+        decimal_places=2,
+        help_text="Empty: no limit.",
+    )
 
 
 def as_json(value: object) -> str:

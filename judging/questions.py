@@ -5,17 +5,20 @@ where the first becomes the second.
 """
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 from annotation.models import Choice, Pair
 from judging.backends import Settings
-from judging.backends.base import Answer, Question
+from judging.backends.base import Answer, Memory, Question
 from judging.models import JudgeRun, Verdict
 
 
-def settings_of(run: JudgeRun) -> Settings:
+def settings_of(run: JudgeRun, *, memory: Memory | None = None, budget: Decimal | None = None) -> Settings:
     """What was frozen when the run was made, whatever has become of the judge since."""
-    names = ("backend", "model", "revision", "template", "parameters", "facts")
-    return Settings(**{name: run.frozen[name] for name in names})
+    names = ("backend", "model", "revision", "template", "parameters")
+    identity = run.frozen.get("identity") or {}
+    facts = run.frozen["facts"] | ({"answers_as": identity["answers_as"]} if "answers_as" in identity else {})
+    return Settings(**{name: run.frozen[name] for name in names}, facts=facts, memory=memory, budget=budget)
 
 
 def open_questions(run: JudgeRun, *, chunk: int) -> Iterator[list[Question]]:

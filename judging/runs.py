@@ -1,5 +1,7 @@
 """Starting runs of judges and carrying on with them. The work itself is in judging.work."""
 
+from decimal import Decimal
+
 from django.db import transaction
 from django.db.models import Count
 
@@ -27,6 +29,7 @@ def start_run(
     dataset: Dataset,
     order: str = JudgeRun.Order.GIVEN,
     reasons: str = JudgeRun.Reasons.NONE,
+    budget: Decimal | None = None,
     created_by: User | None = None,
     send: bool = True,
 ) -> JudgeRun:
@@ -35,6 +38,8 @@ def start_run(
     With `send=False` no worker is told: the caller runs the job itself (jobs.running.run_here).
     """
     _check(judge, dataset, reasons)
+    if budget is not None and judge.backend != Judge.Backend.OPENAI:
+        raise RunError(f"{judge} costs no money, so a budget would never be reached: start the run without one.")
     facts = _facts(judge, dataset)
     with transaction.atomic():
         # One after the other for a judge, so that a double click starts one run.
@@ -45,11 +50,18 @@ def start_run(
             dataset=dataset,
             order=order,
             reasons=reasons,
+            budget=budget,
             frozen=frozen_settings(locked) | {"facts": facts},
             created_by=created_by,
         )
         _enqueue(run, created_by=created_by, send=send)
     return run
+
+
+def set_budget(*, run: JudgeRun, budget: Decimal | None) -> None:
+    """US dollars at which the run pauses, from its next attempt on; None for no limit."""
+    run.budget = budget
+    run.save(update_fields=["budget"])
 
 
 def continue_run(*, run: JudgeRun, created_by: User | None = None, send: bool = True) -> JudgeRun:

@@ -27,10 +27,12 @@ urlpatterns: list[URLPattern] = [
     path("pairs/<int:pk>/next/", review.pair_next, name="pair_next"),
     path("verdicts/<int:pk>/reason/", review.verdict_reason, name="verdict_reason"),
     path("judges/", judges.judges, name="judges"),
+    path("judges/spending/", judges.spending, name="spending"),
     path("judges/new/", judges.judge_new, name="judge_new"),
     path("judges/<int:pk>/", judges.judge, name="judge"),
     path("runs/new/", runs.run_new, name="run_new"),
     path("runs/<int:pk>/", runs.run, name="run"),
+    path("runs/<int:pk>/budget/", runs.run_budget, name="run_budget"),
     path("runs/<int:pk>/continue/", runs.run_continue, name="run_continue"),
     path("runs/<int:pk>/retry-failed/", runs.run_retry_failed, name="run_retry_failed"),
 ]

@@ -12,6 +12,7 @@ from jobs.running import Running
 from judging.backends import Backend, load_backend
 from judging.backends.base import Answer, Question
 from judging.explaining import explain_run
+from judging.memory import RunMemory, left_of_budget
 from judging.models import JudgeRun, Verdict
 from judging.questions import open_questions, settings_of, verdict_of
 from judging.reasons import is_owed
@@ -41,11 +42,11 @@ def judge_pairs(running: Running) -> None:
 
 def _judge_open(running: Running, run: JudgeRun, *, done: int, total: int) -> None:
     logger.info("%s: %d of %d verdicts are there, settings %s", run, done, total, run.frozen)
-    backend = load_backend(settings_of(run))
+    backend = load_backend(settings_of(run, memory=RunMemory(run), budget=left_of_budget(run)))
     try:
         with running.writing():
             keep_identity(run, backend.identity)
-        with _Saver(running, run, done=done, total=total) as saver:
+        with _Saver(running, run, backend, done=done, total=total) as saver:
             for questions in open_questions(run, chunk=backend.capabilities.chunk):
                 _ask(backend, questions, run, saver)
         explain_run(running, run, backend)
@@ -56,8 +57,9 @@ def _judge_open(running: Running, run: JudgeRun, *, done: int, total: int) -> No
 def keep_identity(run: JudgeRun, identity: dict[str, object]) -> None:
     """Keep what the backend found, once. Raises PermanentError if a later attempt finds another checkpoint."""
     before = run.frozen.get("identity")
-    if before is None:
-        run.frozen["identity"] = identity
+    if before is None or before.items() < identity.items():
+        # Some of it a server tells with its first answer.
+        run.frozen["identity"] = dict(identity)
         run.save(update_fields=["frozen"])
     elif before.get("checkpoint") != identity.get("checkpoint"):
         raise PermanentError(
@@ -79,8 +81,8 @@ class _Saver:
     Whatever ends the work, what has come is saved first; only an attempt that was overtaken may not.
     """
 
-    def __init__(self, running: Running, run: JudgeRun, *, done: int, total: int):
-        self.running, self.run, self.done, self.total = running, run, done, total
+    def __init__(self, running: Running, run: JudgeRun, backend: Backend, *, done: int, total: int):
+        self.running, self.run, self.backend, self.done, self.total = running, run, backend, done, total
         self.waiting: list[Verdict] = []
         self.saved_at = self.logged_at = time.monotonic()
 
@@ -107,6 +109,7 @@ class _Saver:
     def save(self) -> None:
         if self.waiting:
             with self.running.writing():
+                keep_identity(self.run, self.backend.identity)
                 Verdict.objects.bulk_create(self.waiting, ignore_conflicts=True)
             self.done += len(self.waiting)
             self.waiting = []

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
 
+from judging.backends.completions import Said
 from judging.prompts import Asked
 
 OK, INVALID, REFUSED, TOO_LONG, FAILED = "ok", "invalid", "refused", "too_long", "failed"
@@ -13,7 +14,10 @@ TIE, FIRST, SECOND = 0, 1, 2
 
 @dataclass(frozen=True)
 class Settings:
-    """A judge as it was frozen for a run. facts: what the run found out for it (the majority class)."""
+    """A judge as it was frozen for a run. facts: what the run found out for it (the majority class).
+
+    memory: where a paid judge looks for what it was told before. budget: US dollars that it may still spend.
+    """
 
     backend: str
     model: str = ""
@@ -21,6 +25,8 @@ class Settings:
     template: str = ""
     parameters: Mapping[str, object] = field(default_factory=dict)
     facts: Mapping[str, object] = field(default_factory=dict)
+    memory: "Memory | None" = None
+    budget: Decimal | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +106,16 @@ class Capabilities:
     reasons: bool
     chunk: int
     explains: bool = False
+
+
+class Memory(Protocol):
+    """What servers answered, to whichever run; a key is a hash of the whole request."""
+
+    def recall(self, keys: Sequence[str]) -> dict[str, Said]: ...
+
+    def keep(self, answers: Sequence[tuple[str | None, Said, Decimal | None]]) -> None:
+        """Each with its key, none where it is not to be recalled, and its cost in US dollars, where that is known."""
+        ...
 
 
 class Backend(Protocol):

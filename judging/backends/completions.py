@@ -23,11 +23,15 @@ class NoCompletionError(ValueError):
 
 @dataclass(frozen=True)
 class Said:
-    """What a server answered, chat or completion alike. tokens: each with its alternatives' natural logarithms."""
+    """What a server answered, chat or completion alike.
+
+    model: what the server calls itself. tokens: each with its alternatives' natural logarithms.
+    """
 
     text: str
     refusal: str
     finish: str
+    model: str
     tokens: Tokens
     prompt_tokens: int | None
     answer_tokens: int | None
@@ -44,6 +48,7 @@ def read_chat(answer: Any) -> Said:
         text=_text(message.content),
         refusal=_text(getattr(message, "refusal", None)),
         finish=str(getattr(first, "finish_reason", None) or ""),
+        model=_model(answer),
         tokens=_known([(getattr(one, "token", None), _alternatives(one)) for one in _list(content)]),
         **_usage(answer),
     )
@@ -60,6 +65,7 @@ def read_completion(answer: Any) -> Said:
         text=_text(first.text),
         refusal="",
         finish=str(getattr(first, "finish_reason", None) or ""),
+        model=_model(answer),
         tokens=_known(
             [(token, other if isinstance(other, dict) else {}) for token, other in zip(tokens, others, strict=False)]
         ),
@@ -72,6 +78,11 @@ def _first_choice(answer: Any) -> Any:
     if not choices:
         raise NoCompletionError("it has no choices")
     return choices[0]
+
+
+def _model(answer: Any) -> str:
+    name = getattr(answer, "model", None)
+    return name if isinstance(name, str) else ""
 
 
 def _list(value: object) -> list:

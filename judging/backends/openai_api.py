@@ -1,7 +1,8 @@
 """Any OpenAI-compatible server: OpenAI itself, vLLM, `transformers serve`. Imports openai.
 
-Retries with growing, jittered waits, and as a server's Retry-After says, are the openai package's own. What is left
-after them is one pair's failure, kept with its text; a server that cannot be reached or refuses the key ends the run.
+What was answered once, in this run or another, is not asked again. Retries with growing, jittered waits, and as a
+server's Retry-After says, are the openai package's own. What is left after them is one pair's failure, kept with its
+text; a server that cannot be reached or refuses the key ends the run.
 """
 
 import asyncio
@@ -9,9 +10,9 @@ import logging
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from itertools import islice
+from itertools import chain, islice
 from json import JSONDecodeError
 from typing import Any
 
@@ -33,7 +34,11 @@ from judging.backends.base import (
 )
 from judging.backends.completions import NoCompletionError, Said, read_chat, read_completion
 from judging.backends.logprobs import probabilities_at
+from judging.backends.pace import Pace
 from judging.backends.parameters import OPENAI_BASE_URL, OpenAIParameters, read_parameters
+from judging.backends.purse import Purse
+from judging.backends.requests import Request, Requests
+from judging.prices import list_price
 from judging.prompts import template_named
 
 # A line a request says nothing that the verdicts don't.
@@ -43,8 +48,16 @@ for name in ("httpx", "httpx2"):
 # So many failures one after the other, whatever the pair, are the server's and not the pairs'.
 FAILURES_IN_A_ROW = 25
 PULSE_SECONDS = 1.0
-FIRST_WORD_TOKENS = 8
 RAW_LIMIT = 20_000
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """said: what the server answered, None where it gave nothing that can be read."""
+
+    request: Request
+    said: Said | None
+    answer: Answer
 
 
 class OpenAIServer:
@@ -59,8 +72,14 @@ class OpenAIServer:
         self.capabilities = Capabilities(
             probabilities=self.parameters.logprobs > 0, reasons=True, chunk=max(256, 8 * self.parameters.concurrency)
         )
+        self.requests = Requests(self.parameters, self.model, self.template)
+        self.prices = prices_of(self.parameters, self.model)
+        self.purse = Purse(settings.budget, known=None not in self.prices)
+        self.memory = settings.memory
+        self.answers_as = str(settings.facts.get("answers_as") or "")
         self.identity = {"server": self.parameters.base_url}
         self.key_variable = key_variable(self.parameters)
+        self.pace = Pace(self.parameters.concurrency)
         self.runner = asyncio.Runner()
         self.client = self.runner.run(self._connect())
         self.held: list[Answer] = []
@@ -72,6 +91,7 @@ class OpenAIServer:
             base_url=self.parameters.base_url,
             max_retries=self.parameters.retries,
             timeout=self.parameters.timeout,
+            http_client=openai.DefaultAsyncHttpxClient(event_hooks={"response": [self.pace.look]}),
         )
 
     def close(self) -> None:
@@ -79,27 +99,70 @@ class OpenAIServer:
         self.runner.close()
 
     def judge(self, questions: Sequence[Question], *, reasons: bool) -> Iterator[Answer | None]:
-        """At most `concurrency` requests at once. None about once a second while nothing comes."""
-        left = iter(questions)
-        under_way: set[asyncio.Task[Answer]] = set()
-        done: set[asyncio.Task[Answer]] = set()
+        """At most `concurrency` requests at once. None about once a second while nothing comes.
+
+        What was answered before is recalled; of the same question twice, the second waits for the first.
+        """
+        requests = [self.requests.of(question, reasons=reasons) for question in questions]
+        while requests:
+            fresh, known, twins = self._sorted_out(requests)
+            for request, said in known:
+                yield from self._released(self._answer(request, said, seconds=0.0))
+            yield from self._asked(fresh)
+            requests = twins
+        yield from self.held
+        self.held = []
+
+    def _sorted_out(self, requests: list[Request]) -> tuple[list[Request], list[tuple[Request, Said]], list[Request]]:
+        """What is to be asked, what was answered before, and what is asked already by another of these."""
+        if not self.parameters.cache or self.memory is None:
+            return requests, [], []
+        recalled = self.memory.recall([request.key for request in requests])
+        known = [(request, recalled[request.key]) for request in requests if request.key in recalled]
+        first: dict[str, Request] = {}
+        open_ones = [request for request in requests if request.key not in recalled]
+        twins = [request for request in open_ones if first.setdefault(request.key, request) is not request]
+        return list(first.values()), known, twins
+
+    def _asked(self, requests: list[Request]) -> Iterator[Answer | None]:
+        left = iter(requests)
+        under_way: set[asyncio.Task[Outcome]] = set()
+        done: set[asyncio.Task[Outcome]] = set()
         try:
             while True:
-                for question in islice(left, self.parameters.concurrency - len(under_way)):
-                    under_way.add(self.runner.get_loop().create_task(self._ask(question, reasons=reasons)))
+                for request in islice(
+                    left, self.purse.affords(under_way=len(under_way), wanted=self.pace.room(len(under_way)))
+                ):
+                    under_way.add(self.runner.get_loop().create_task(self._ask(request)))
                 if not under_way:
-                    yield from self.held
-                    self.held = []
-                    return
+                    if (unasked := next(left, None)) is None:
+                        return
+                    if self.purse.is_empty:
+                        raise PermanentError(self.purse.empty)
+                    # The server wants a pause.
+                    left = chain([unasked], left)
+                    self.runner.run(asyncio.sleep(PULSE_SECONDS))
+                    yield None
+                    continue
                 done, under_way = self.runner.run(_first_of(under_way))
+                self._keep([task.result() for task in done if task.exception() is None])
                 # What was answered comes before the error that ends the run: it is paid for.
                 for task in sorted(done, key=lambda task: task.exception() is not None):
-                    yield from self._released(task.result())
+                    yield from self._released(task.result().answer)
                 if not done or self.held:
                     yield None
         finally:
             # Of many that fail at once one ends the run; asyncio would write down each of the others.
             self.runner.run(_end(under_way | done))
+
+    def _keep(self, outcomes: list[Outcome]) -> None:
+        """Before anything else happens: what is kept is not paid for again, whatever ends the run."""
+        paid = [(outcome.request, outcome.said, outcome.answer.cost) for outcome in outcomes if outcome.said]
+        for _, _, cost in paid:
+            self.purse.pay(cost)
+        if self.memory is not None and paid:
+            cached = self.parameters.cache
+            self.memory.keep([(request.key if cached else None, said, cost) for request, said, cost in paid])
 
     def _released(self, answer: Answer) -> list[Answer]:
         """What is known to be the pairs' own by now.
@@ -119,60 +182,46 @@ class OpenAIServer:
             )
         return []
 
-    async def _ask(self, question: Question, *, reasons: bool) -> Answer:
-        started = time.monotonic()
+    async def _ask(self, request: Request) -> Outcome:
+        started, question = time.monotonic(), request.question
         try:
-            said = self._without_key(await self._request(question, reasons=reasons))
+            said = self._without_key(await self._send(request))
         except openai.APIStatusError as error:
-            return self._of_status(question, error)
+            return Outcome(request, None, self._of_status(question, error))
         except openai.APITimeoutError:
-            return no_answer(question, FAILED, f"No answer within {self.parameters.timeout:g} s, at any try.")
+            return Outcome(request, None, no_answer(question, FAILED, self._timed_out()))
         except openai.APIConnectionError as error:
-            return self._of_connection(question, error)
+            return Outcome(request, None, self._of_connection(question, error))
         except (openai.APIError, NoCompletionError, JSONDecodeError) as error:
-            return no_answer(question, INVALID, self._kept(f"The server's answer is no completion: {error}"))
-        return self._answer(question, said, seconds=time.monotonic() - started)
+            text = self._kept(f"The server's answer is no completion: {error}")
+            return Outcome(request, None, no_answer(question, INVALID, text))
+        self._check_model(said)
+        return Outcome(request, said, self._answer(request, said, seconds=time.monotonic() - started))
 
-    async def _request(self, question: Question, *, reasons: bool) -> Said:
-        given = self.parameters
-        options: dict[str, Any] = {"model": self.model, "extra_body": dict(given.extra_body) or None}
-        if given.temperature is not None:
-            options["temperature"] = given.temperature
-        if (longest := self._longest_answer(reasons)) is not None:
-            options["max_tokens"] = longest
-        if given.endpoint == "completions":
-            assert self.template.prompt is not None
-            if given.logprobs:
-                options["logprobs"] = given.logprobs
-            return read_completion(
-                await self.client.completions.create(prompt=self.template.prompt(question.asked), **options)
+    def _timed_out(self) -> str:
+        return f"No answer within {self.parameters.timeout:g} s, at any try."
+
+    def _check_model(self, said: Said) -> None:
+        """Verdicts of two models would be of two judges."""
+        if not said.model:
+            return
+        if self.answers_as and said.model != self.answers_as:
+            raise PermanentError(
+                f"{self.parameters.base_url} now answers as '{said.model}'; this run began with '{self.answers_as}'. "
+                "Its verdicts would be of two judges. Name the exact model in a new judge, and start a run of that."
             )
-        if given.logprobs:
-            options |= {"logprobs": True, "top_logprobs": given.logprobs}
-        if form := self._response_format(reasons):
-            options["response_format"] = form
-        messages: Any = self.template.chat(question.asked, reasons)
-        return read_chat(await self.client.chat.completions.create(messages=messages, **options))
+        self.answers_as = said.model
+        self.identity["answers_as"] = said.model
 
-    def _longest_answer(self, reasons: bool) -> int | None:
-        """Where the answer begins with the choice and no reason is wanted, the rest is not worth its price."""
-        longest = self.parameters.max_tokens
-        if reasons or not self.template.choice_words:
-            return longest
-        return min(longest or FIRST_WORD_TOKENS, FIRST_WORD_TOKENS)
+    async def _send(self, request: Request) -> Said:
+        if self.parameters.endpoint == "completions":
+            return read_completion(await self.client.completions.create(**request.options))
+        return read_chat(await self.client.chat.completions.create(**request.options))
 
-    def _response_format(self, reasons: bool) -> dict | None:
-        wanted = self.parameters.response_format
-        if wanted == "none" or self.template.schema is None:
-            return None
-        if wanted == "json_object":
-            return {"type": "json_object"}
-        schema = {"name": "verdict", "strict": True, "schema": self.template.schema(reasons)}
-        return {"type": "json_schema", "json_schema": schema}
-
-    def _answer(self, question: Question, said: Said, *, seconds: float) -> Answer:
-        parsed = self.template.parse(said.text)
+    def _answer(self, request: Request, said: Said, *, seconds: float) -> Answer:
+        question, parsed = request.question, self.template.parse(said.text)
         facts: dict[str, Any] = {
+            "altered": request.altered,
             "prompt_tokens": said.prompt_tokens,
             "answer_tokens": said.answer_tokens,
             "seconds": seconds,
@@ -199,13 +248,10 @@ class OpenAIServer:
 
     def _cost(self, said: Said) -> Decimal | None:
         """US dollars, where prices and tokens are known."""
-        priced = ((said.prompt_tokens, self.parameters.price_in), (said.answer_tokens, self.parameters.price_out))
-        if any(tokens is None or price is None for tokens, price in priced):
+        if None in {said.prompt_tokens, said.answer_tokens, *self.prices}:
             return None
-        return sum(
-            (Decimal(tokens) * Decimal(str(price)) / 1_000_000 for tokens, price in priced if tokens is not None),
-            Decimal(0),
-        )
+        counted = zip((said.prompt_tokens, said.answer_tokens), self.prices, strict=True)
+        return sum((Decimal(tokens or 0) * Decimal(str(price)) / 1_000_000 for tokens, price in counted), Decimal(0))
 
     def _kept(self, text: str) -> str:
         """As it may be stored and shown: not too long, and without the key, which some servers send back."""
@@ -254,11 +300,14 @@ class OpenAIServer:
         return no_answer(question, FAILED, self._kept(f"The connection broke off at every try ({said})."))
 
 
-async def _first_of(tasks: set[asyncio.Task[Answer]]) -> tuple[set[asyncio.Task[Answer]], set[asyncio.Task[Answer]]]:
+Tasks = set["asyncio.Task[Outcome]"]
+
+
+async def _first_of(tasks: Tasks) -> tuple[Tasks, Tasks]:
     return await asyncio.wait(tasks, timeout=PULSE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
 
 
-async def _end(tasks: set[asyncio.Task[Answer]]) -> None:
+async def _end(tasks: Tasks) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -269,6 +318,13 @@ def key_variable(parameters: OpenAIParameters) -> str:
     if parameters.api_key_env:
         return parameters.api_key_env
     return "OPENAI_API_KEY" if parameters.base_url.rstrip("/") == OPENAI_BASE_URL else ""
+
+
+def prices_of(parameters: OpenAIParameters, model: str) -> tuple[float | None, float | None]:
+    """US dollars for a million tokens of prompts and of answers, where they are known."""
+    own = parameters.price_in, parameters.price_out
+    at_openai = parameters.base_url.rstrip("/") == OPENAI_BASE_URL
+    return list_price(model) if own == (None, None) and at_openai else own
 
 
 def _key(variable: str) -> str:

@@ -79,10 +79,13 @@ class OpenAIParameters:
     response_format: str = parameter(
         "auto", "auto: the template's JSON Schema, if it has one.", choices=("auto", "json_object", "none")
     )
-    concurrency: int = parameter(16, "Requests under way at once.", low=1, high=512)
+    concurrency: int = parameter(16, "Requests under way at once; fewer while the server says 429.", low=1, high=512)
+    cache: bool = parameter(True, "What any run was answered before is not asked, and not paid, again.")
     retries: int = parameter(6, "Further tries after 429, 5xx, time-outs and broken connections.", low=0, high=20)
     timeout: float = parameter(120.0, "Seconds for one try.", low=0.05, high=3600)
-    price_in: float | None = parameter(None, "US dollars for a million prompt tokens.", low=0)
+    price_in: float | None = parameter(
+        None, "US dollars for a million prompt tokens; null: OpenAI's list price, at OpenAI's address.", low=0
+    )
     price_out: float | None = parameter(None, "US dollars for a million answer tokens.", low=0)
     extra_body: dict = field(
         default_factory=dict, metadata=facts("Sent with each request as it is: what this server wants besides.")
@@ -132,7 +135,7 @@ def _unknown(name: str, known: Mapping[str, object]) -> str:
     return f"'{name}' is no parameter of this kind of judge. There are: {names}."
 
 
-WORDS = {int: "a whole number", float: "a number", str: "a text", dict: "an object"}
+WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", dict: "an object"}
 
 
 def _checked(one: Field, kinds: tuple[type, ...], value: object) -> object:
@@ -142,7 +145,7 @@ def _checked(one: Field, kinds: tuple[type, ...], value: object) -> object:
     kind = kinds[0]
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
-    if isinstance(value, bool) or not isinstance(value, kind):
+    if isinstance(value, bool) != (kind is bool) or not isinstance(value, kind):
         raise BadParametersError(f"'{one.name}' must be {WORDS[kind]}, not {value!r}.")
     choices, low, high = (one.metadata[key] for key in ("choices", "low", "high"))
     if choices and value not in choices:

@@ -93,6 +93,9 @@ class JudgeRun(models.Model):
     order = models.CharField(max_length=5, choices=Order, default=Order.GIVEN)
     reasons = models.CharField(max_length=13, choices=Reasons, default=Reasons.NONE)
     frozen = models.JSONField(default=dict, help_text="The judge as it was when the run was made.")
+    budget = models.DecimalField(
+        max_digits=10, decimal_places=2, null=True, help_text="US dollars at which the run pauses; null for no limit."
+    )
     job = models.OneToOneField("jobs.Job", models.PROTECT, null=True, related_name="+", help_text="Null if imported.")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="judge_runs")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -106,6 +109,7 @@ class JudgeRun(models.Model):
             models.CheckConstraint(
                 condition=Q(reasons__in=["none", "sample", "disagreements", "all"]), name="judge_run_reasons_known"
             ),
+            models.CheckConstraint(condition=Q(budget=None) | Q(budget__gt=0), name="judge_run_budget_positive"),
         ]
 
     def __str__(self) -> str:

@@ -9,7 +9,9 @@ from judging.backends import PATHS
 from judging.backends.baseline import Baseline
 from judging.backends.parameters import described
 from judging.judge_forms import JudgeForm, as_json
+from judging.memory import ledger, sum_of
 from judging.models import Judge
+from judging.prices import LIST
 
 
 @reviewers_only
@@ -31,6 +33,13 @@ def judge(request: HttpRequest, pk: int) -> HttpResponse:
             "may_be_run": request.user.may_research and shown.backend in PATHS,
         },
     )
+
+
+@reviewers_only
+def spending(request: HttpRequest) -> HttpResponse:
+    """What was paid, by judge and month."""
+    months = ledger()
+    return render(request, "judging/spending.html", {"months": months, "total": sum_of(months), "prices": LIST})
 
 
 @researchers_only

@@ -7,15 +7,18 @@ from django.views.decorators.http import require_POST
 
 from annotation.roles import researchers_only, reviewers_only
 from jobs import logs
-from judging.judge_forms import RunForm, as_json
-from judging.models import JudgeRun
+from judging.judge_forms import BudgetForm, RunForm, as_json
+from judging.memory import spent
+from judging.models import Judge, JudgeRun
 from judging.run_figures import figures_of
-from judging.runs import RunError, continue_run, retry_failed
+from judging.runs import RunError, continue_run, retry_failed, set_budget
 
 
 @researchers_only
 def run_new(request: HttpRequest) -> HttpResponse:
-    chosen = {name: request.GET[name] for name in ("judge", "dataset", "order", "reasons") if name in request.GET}
+    chosen = {
+        name: request.GET[name] for name in ("judge", "dataset", "order", "reasons", "budget") if name in request.GET
+    }
     form = RunForm(request.POST or None, user=request.user, initial=chosen)
     if request.method == "POST" and form.is_valid() and (started := form.start()):
         return redirect("run", started.pk)
@@ -25,6 +28,21 @@ def run_new(request: HttpRequest) -> HttpResponse:
         {"form": form, "has_judges": form.fields["judge"].queryset.exists()},
         status=422 if form.errors else 200,
     )
+
+
+@require_POST
+@researchers_only
+def run_budget(request: HttpRequest, pk: int) -> HttpResponse:
+    shown = _find(request, pk)
+    form = BudgetForm(request.POST)
+    if form.is_valid():
+        set_budget(run=shown, budget=form.cleaned_data["budget"])
+        messages.success(
+            request, "The budget is changed. A run that is under way keeps its old one until it is tried again."
+        )
+    else:
+        messages.error(request, " ".join(form.errors["budget"]))
+    return redirect("run", shown.pk)
 
 
 @reviewers_only
@@ -39,6 +57,8 @@ def run(request: HttpRequest, pk: int) -> HttpResponse:
             "job": shown.job,
             "figures": figures_of(shown),
             "frozen": as_json(shown.frozen),
+            "spent": spent(shown) if shown.judge.backend == Judge.Backend.OPENAI else None,
+            "budget_form": BudgetForm(initial={"budget": shown.budget}),
             "judge_changed": shown.frozen.get("fingerprint") not in {None, shown.judge.fingerprint},
             "log": logs.tail(attempt) if attempt else None,
             "may_steer": shown.job is not None and shown.job.may_be_steered_by(request.user),

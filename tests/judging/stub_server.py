@@ -133,7 +133,7 @@ def _completion(reply: Reply, *, chat: bool) -> dict:
         "id": "x",
         "object": "chat.completion" if chat else "text_completion",
         "created": 0,
-        "model": "stub",
+        "model": reply.get("model", "stub"),
         "choices": [choice],
         "usage": {"prompt_tokens": 100, "completion_tokens": 7, "total_tokens": 107},
     }

@@ -1,5 +1,7 @@
 import shlex
 from argparse import ArgumentParser
+from decimal import Decimal
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
@@ -9,7 +11,7 @@ from jobs.running import run_here
 from judging.backends.base import BackendUnavailableError
 from judging.models import Judge, JudgeRun
 from judging.run_figures import figures_of
-from judging.runs import RunError, continue_run, start_run
+from judging.runs import RunError, continue_run, set_budget, start_run
 
 
 class Command(BaseCommand):
@@ -20,6 +22,7 @@ class Command(BaseCommand):
         parser.add_argument("dataset", help="its slug")
         parser.add_argument("--order", choices=JudgeRun.Order.values, default=JudgeRun.Order.BOTH)
         parser.add_argument("--reasons", choices=JudgeRun.Reasons.values, default=JudgeRun.Reasons.NONE)
+        parser.add_argument("--budget", type=Decimal, help="US dollars at which the run pauses")
         parser.add_argument("--continue", dest="run_id", type=int, metavar="RUN", help="carry on with this run instead")
         where = parser.add_mutually_exclusive_group()
         where.add_argument(
@@ -27,9 +30,10 @@ class Command(BaseCommand):
         )
         where.add_argument("--background", action="store_true", help="leave it to the workers and return at once")
 
-    def handle(self, *, judge: str, dataset: str, background: bool, run_id: int | None, **options: str) -> None:
+    def handle(self, *, judge: str, dataset: str, background: bool, run_id: int | None, **options: Any) -> None:
+        asked = {name: options[name] for name in ("order", "reasons", "budget")}
         try:
-            run = self._run(judge, dataset, run_id, send=background, order=options["order"], reasons=options["reasons"])
+            run = self._run(judge, dataset, run_id, send=background, **asked)
         except RunError as error:
             raise CommandError(str(error)) from error
         if background:
@@ -46,14 +50,16 @@ class Command(BaseCommand):
         parts = ", ".join(f"{share.n} {share.label}" for share in [*figures.choices, *figures.statuses])
         self.stdout.write(f"Run {run.pk}: {figures.verdicts} verdicts on {figures.pairs} pairs ({parts}).")
 
-    def _run(self, judge: str, dataset: str, run_id: int | None, *, send: bool, order: str, reasons: str) -> JudgeRun:
+    def _run(self, judge: str, dataset: str, run_id: int | None, *, send: bool, **asked: Any) -> JudgeRun:
         found_judge = _named(Judge, "name", judge)
         found_dataset = _named(Dataset, "slug", dataset)
         if run_id is None:
-            return start_run(judge=found_judge, dataset=found_dataset, order=order, reasons=reasons, send=send)
+            return start_run(judge=found_judge, dataset=found_dataset, send=send, **asked)
         run = JudgeRun.objects.filter(pk=run_id, judge=found_judge, dataset=found_dataset).first()
         if run is None:
             raise CommandError(f"There is no run {run_id} of {judge} on {dataset}.")
+        if asked["budget"] is not None:
+            set_budget(run=run, budget=asked["budget"])
         return continue_run(run=run, send=send)
 
 

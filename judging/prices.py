@@ -1,0 +1,22 @@
+"""OpenAI's list prices in US dollars for a million tokens, of prompts and of answers, as of November 2025.
+
+They are what a run costs where its judge names no prices of its own. Prices change: a judge's price_in and price_out
+go before these.
+"""
+
+LIST = {
+    "gpt-3.5-turbo": (0.50, 1.50),
+    "gpt-4": (30.00, 60.00),
+    "gpt-4-turbo": (10.00, 30.00),
+    "gpt-4o": (2.50, 10.00),
+    "gpt-4o-mini": (0.15, 0.60),
+    "gpt-4.1": (2.00, 8.00),
+    "gpt-4.1-mini": (0.40, 1.60),
+    "gpt-4.1-nano": (0.10, 0.40),
+}
+
+
+def list_price(model: str) -> tuple[float | None, float | None]:
+    """Of a model by its name, or by the name that it has without its date. (None, None) where it is not listed."""
+    known = [name for name in LIST if model == name or model.startswith((f"{name}-2", f"{name}-0", f"{name}-1"))]
+    return LIST[max(known, key=len)] if known else (None, None)
