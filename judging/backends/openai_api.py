@@ -9,10 +9,11 @@ import asyncio
 import logging
 import os
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from itertools import chain, islice
 from json import JSONDecodeError
 from typing import Any
 
@@ -47,8 +48,11 @@ for name in ("httpx", "httpx2"):
 
 # So many failures one after the other, whatever the pair, are the server's and not the pairs'.
 FAILURES_IN_A_ROW = 25
-PULSE_SECONDS = 1.0
+# So long requests are sent and answered before what came is saved.
+MOMENT_SECONDS = 0.1
 RAW_LIMIT = 20_000
+# At the end of a chunk fewer and fewer requests are under way, so a chunk is worth many rounds of them.
+CHUNK_ROUNDS = 40
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,29 @@ class Outcome:
     request: Request
     said: Said | None
     answer: Answer
+
+
+Task = asyncio.Task["Outcome"]
+
+
+class Arrivals:
+    """Requests that came to an end. To wait for any of many costs no more than to wait for one."""
+
+    def __init__(self) -> None:
+        self.there: list[Task] = []
+        self.some = asyncio.Event()
+
+    def add(self, task: Task) -> None:
+        self.there.append(task)
+        self.some.set()
+
+    async def wait(self, seconds: float) -> list[Task]:
+        """Those that have come, in their order, as soon as there are some; none if none come in so many seconds."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.some.wait(), seconds)
+        self.some.clear()
+        there, self.there = self.there, []
+        return there
 
 
 class OpenAIServer:
@@ -70,7 +97,9 @@ class OpenAIServer:
         if self.parameters.endpoint == "completions" and self.template.prompt is None:
             raise PermanentError(f"The template {settings.template} is for chat: set 'endpoint' to chat.")
         self.capabilities = Capabilities(
-            probabilities=self.parameters.logprobs > 0, reasons=True, chunk=max(256, 8 * self.parameters.concurrency)
+            probabilities=self.parameters.logprobs > 0,
+            reasons=True,
+            chunk=max(256, CHUNK_ROUNDS * self.parameters.concurrency),
         )
         self.requests = Requests(self.parameters, self.model, self.template)
         self.prices = prices_of(self.parameters, self.model)
@@ -82,6 +111,7 @@ class OpenAIServer:
         self.pace = Pace(self.parameters.concurrency)
         self.runner = asyncio.Runner()
         self.client = self.runner.run(self._connect())
+        self.arrivals = Arrivals()
         self.held: list[Answer] = []
         self.failures = 0
 
@@ -99,7 +129,7 @@ class OpenAIServer:
         self.runner.close()
 
     def judge(self, questions: Sequence[Question], *, reasons: bool) -> Iterator[Answer | None]:
-        """At most `concurrency` requests at once. None about once a second while nothing comes.
+        """At most `concurrency` requests at once. None every moment in which nothing comes.
 
         What was answered before is recalled; of the same question twice, the second waits for the first.
         """
@@ -125,41 +155,51 @@ class OpenAIServer:
         return list(first.values()), known, twins
 
     def _asked(self, requests: list[Request]) -> Iterator[Answer | None]:
-        left = iter(requests)
-        under_way: set[asyncio.Task[Outcome]] = set()
-        done: set[asyncio.Task[Outcome]] = set()
+        left = deque(requests)
+        under_way: set[Task] = set()
+        done: list[Task] = []
         try:
-            while True:
-                for request in islice(
-                    left, self.purse.affords(under_way=len(under_way), wanted=self.pace.room(len(under_way)))
-                ):
-                    under_way.add(self.runner.get_loop().create_task(self._ask(request)))
-                if not under_way:
-                    if (unasked := next(left, None)) is None:
-                        return
-                    if self.purse.is_empty:
-                        raise PermanentError(self.purse.empty)
-                    # The server wants a pause.
-                    left = chain([unasked], left)
-                    self.runner.run(asyncio.sleep(PULSE_SECONDS))
-                    yield None
-                    continue
-                done, under_way = self.runner.run(_first_of(under_way))
+            while left or under_way:
+                done = self.runner.run(self._work(left, under_way))
                 self._keep([task.result() for task in done if task.exception() is None])
                 # What was answered comes before the error that ends the run: it is paid for.
                 for task in sorted(done, key=lambda task: task.exception() is not None):
                     yield from self._released(task.result().answer)
+                if left and not under_way and self.purse.is_empty:
+                    raise PermanentError(self.purse.empty)
                 if not done or self.held:
                     yield None
         finally:
             # Of many that fail at once one ends the run; asyncio would write down each of the others.
-            self.runner.run(_end(under_way | done))
+            self.runner.run(_end(under_way.union(done)))
+
+    async def _work(self, left: deque[Request], under_way: set[Task]) -> list[Task]:
+        """Send what may be sent, for a moment: where a request ends, the next goes out at once. Those that ended."""
+        done: list[Task] = []
+        failed = self.failures
+        until = time.monotonic() + MOMENT_SECONDS
+        while (rest := until - time.monotonic()) > 0 and failed < FAILURES_IN_A_ROW:
+            wanted = self.pace.room(len(under_way))
+            for _ in range(min(len(left), self.purse.affords(under_way=len(under_way), wanted=wanted))):
+                task = asyncio.create_task(self._ask(left.popleft()))
+                task.add_done_callback(self.arrivals.add)
+                under_way.add(task)
+            if not under_way and (not left or self.purse.is_empty):
+                break
+            arrived = await self.arrivals.wait(rest)
+            under_way.difference_update(arrived)
+            done += arrived
+            if any(task.exception() for task in arrived):
+                break
+            for outcome in (task.result() for task in arrived):
+                failed = failed + 1 if outcome.answer.status == FAILED else 0
+                if outcome.said:
+                    self.purse.pay(outcome.answer.cost)
+        return done
 
     def _keep(self, outcomes: list[Outcome]) -> None:
         """Before anything else happens: what is kept is not paid for again, whatever ends the run."""
         paid = [(outcome.request, outcome.said, outcome.answer.cost) for outcome in outcomes if outcome.said]
-        for _, _, cost in paid:
-            self.purse.pay(cost)
         if self.memory is not None and paid:
             cached = self.parameters.cache
             self.memory.keep([(request.key if cached else None, said, cost) for request, said, cost in paid])
@@ -214,9 +254,14 @@ class OpenAIServer:
         self.identity["answers_as"] = said.model
 
     async def _send(self, request: Request) -> Said:
+        """The body goes as it is: to look up each of its parts would take the package longer than to send it."""
         if self.parameters.endpoint == "completions":
-            return read_completion(await self.client.completions.create(**request.options))
-        return read_chat(await self.client.chat.completions.create(**request.options))
+            return read_completion(
+                await self.client.completions.create(model=self.model, prompt="", extra_body=request.body)
+            )
+        return read_chat(
+            await self.client.chat.completions.create(model=self.model, messages=[], extra_body=request.body)
+        )
 
     def _answer(self, request: Request, said: Said, *, seconds: float) -> Answer:
         question, parsed = request.question, self.template.parse(said.text)
@@ -300,14 +345,7 @@ class OpenAIServer:
         return no_answer(question, FAILED, self._kept(f"The connection broke off at every try ({said})."))
 
 
-Tasks = set["asyncio.Task[Outcome]"]
-
-
-async def _first_of(tasks: Tasks) -> tuple[Tasks, Tasks]:
-    return await asyncio.wait(tasks, timeout=PULSE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-
-
-async def _end(tasks: Tasks) -> None:
+async def _end(tasks: set[Task]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 TOO_MANY = 429
+SLOWER = 0.8
 # However long a server asks for, it is asked again after this.
 LONGEST_PAUSE = 120.0
 # Of many 429s to requests that were under way together only the first says something new.
@@ -19,7 +20,10 @@ class Response(Protocol):
 
 
 class Pace:
-    """Halved at a 429, one more for every round of answers without one (additive increase, multiplicative decrease)."""
+    """A fifth less at a 429, one more for every round of answers without one.
+
+    Additive increase and multiplicative decrease, as a network's senders share a line (Chiu and Jain 1989).
+    """
 
     def __init__(self, most: int):
         self.most = most
@@ -36,7 +40,7 @@ class Pace:
         self.quiet_until = max(self.quiet_until, moment + _asked_for(response))
         if moment - self.slowed_at >= DEAF_SECONDS:
             self.slowed_at = moment
-            self.now = max(1.0, self.now / 2)
+            self.now = max(1.0, self.now * SLOWER)
 
     def room(self, under_way: int) -> int:
         """How many more may be sent now."""

@@ -15,10 +15,10 @@ FIRST_WORD_TOKENS = 8
 
 @dataclass(frozen=True)
 class Request:
-    """A question as it goes to the server. key: a hash of the address and the whole request."""
+    """A question as it goes to the server. body: its JSON. key: a hash of the address and the body."""
 
     question: Question
-    options: dict[str, Any]
+    body: dict[str, Any]
     altered: dict[str, object]
     key: str
 
@@ -32,25 +32,26 @@ class Requests:
     def of(self, question: Question, *, reasons: bool) -> Request:
         given = self.parameters
         asked, escaped = made_harmless(question.asked)
-        options: dict[str, Any] = {"model": self.model, "extra_body": dict(given.extra_body) or None}
+        body: dict[str, Any] = {"model": self.model}
         if given.temperature is not None:
-            options["temperature"] = given.temperature
+            body["temperature"] = given.temperature
         if (longest := self._longest_answer(reasons)) is not None:
-            options["max_tokens"] = longest
+            body["max_tokens"] = longest
         if given.endpoint == "completions":
             assert self.template.prompt is not None
-            options["prompt"] = self.template.prompt(asked)
+            body["prompt"] = self.template.prompt(asked)
             if given.logprobs:
-                options["logprobs"] = given.logprobs
+                body["logprobs"] = given.logprobs
         else:
-            options["messages"] = self.template.chat(asked, reasons)
+            body["messages"] = self.template.chat(asked, reasons)
             if given.logprobs:
-                options |= {"logprobs": True, "top_logprobs": given.logprobs}
+                body |= {"logprobs": True, "top_logprobs": given.logprobs}
             if form := self._response_format(reasons):
-                options["response_format"] = form
-        whole = json.dumps([given.base_url, given.endpoint, options], sort_keys=True)
+                body["response_format"] = form
+        body |= given.extra_body
+        whole = json.dumps([given.base_url, given.endpoint, body], sort_keys=True)
         key = hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()
-        return Request(question, options, {"escaped": escaped} if escaped else {}, key)
+        return Request(question, body, {"escaped": escaped} if escaped else {}, key)
 
     def _longest_answer(self, reasons: bool) -> int | None:
         """Where the answer begins with the choice and no reason is wanted, the rest is not worth its price."""
