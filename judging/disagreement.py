@@ -30,7 +30,7 @@ from judging.label_filters import (
     unadjudicated,
 )
 from judging.models import JudgeRun
-from judging.policies import Invalid, Policy
+from judging.policies import Conflict, Invalid, Policy
 
 # Fewer pairs of two generators than this are looked up one by one; more are met soon enough by going through all.
 FEW = 500
@@ -50,9 +50,10 @@ class Kind(StrEnum):
 class Criteria:
     """What the pairs of a dataset must be like; what is None or empty is not asked for.
 
-    verdict, other_verdict: a choice, or INVALID. people: annotators who labelled the pair, and as what; own: what else
-    the first one's label is like. winner: which of the two generators gold prefers, 1 for the first named, whichever
-    way round the pair has them. length: characters of both responses.
+    verdict, other_verdict: a choice, or INVALID. below: the run gives its likeliest choice a probability below that.
+    people: annotators who labelled the pair, and as what; own: what else the first one's label is like. winner: which
+    of the two generators gold prefers, 1 for the first named, whichever way round the pair has them. length:
+    characters of both responses.
     """
 
     dataset: Dataset
@@ -63,6 +64,7 @@ class Criteria:
     gold: int | None = None
     verdict: int | None = None
     other_verdict: int | None = None
+    below: float | None = None
     people: tuple[tuple[User, int | None], ...] = ()
     own: OwnLabel = ANY_LABEL
     adjudicated: Adjudicated = ANY_ADJUDICATION
@@ -155,6 +157,8 @@ def _said(criteria: Criteria, bounds: Bounds) -> list[Part]:
         parts.append(Part(SQL("({}) AS {}").format(said, Identifier(name)), Identifier(name, "pair_id")))
     if criteria.kind == Kind.ORDER_FLIP and criteria.run:
         parts += _both_orders(criteria.run, bounds)
+    if criteria.below is not None and criteria.run:
+        parts.append(_less_sure(criteria.run, criteria.below, criteria.policy, bounds))
     if criteria.kind == Kind.INVALID or _asks_raw_invalid(criteria):
         parts.append(_without_choice(criteria, bounds))
     return parts
@@ -228,6 +232,23 @@ def _both_orders(run: JudgeRun, bounds: Bounds) -> list[Part]:
     return [parts[0], Part(parts[1].relation, parts[1].key, parts[1].condition + differ)]
 
 
+def _less_sure(run: JudgeRun, below: float, policy: Policy, bounds: Bounds) -> Part:
+    """Pairs whose likeliest choice the run gives less than that, as judging.calibration.probabilities has them."""
+    given_only = policy.conflict is Conflict.GIVEN
+    needed = 2 if run.order == JudgeRun.Order.BOTH and not given_only else 1
+    query = SQL(
+        "(SELECT pair_id FROM judging_verdict WHERE run_id = {run}{one} AND p_1 IS NOT NULL{bounds} GROUP BY pair_id"
+        " HAVING count(*) >= {needed} AND greatest(avg(p_1), avg(p_2), avg(p_tie)) < {below}) AS unsure"
+    ).format(
+        run=Literal(run.pk),
+        one=SQL(" AND NOT swapped" if given_only else ""),
+        bounds=bounds.on(SQL("pair_id")),
+        needed=Literal(needed),
+        below=Literal(below),
+    )
+    return Part(query, Identifier("unsure", "pair_id"))
+
+
 def _without_choice(criteria: Criteria, bounds: Bounds) -> Part:
     """Pairs with a verdict that is not OK, of the run that is asked for or of any."""
     runs = [criteria.run] if criteria.run else JudgeRun.objects.filter(dataset=criteria.dataset)
@@ -246,6 +267,7 @@ def _about_pair(criteria: Criteria, *, said: bool) -> Composable | None:
     # Verdicts of a run are all of its dataset, and splits are asked for by it; labels may be of any.
     of_dataset = {Kind.HUMAN_SPLIT, Kind.ORDER_FLIP, Kind.INVALID}
     known = _decisions(criteria) or criteria.kind in of_dataset or _asks_raw_invalid(criteria)
+    known = known or (criteria.below is not None and criteria.run is not None)
     if said and not known:
         conditions.append(SQL("dataset_id = {}").format(Literal(criteria.dataset.pk)))
     if criteria.source:

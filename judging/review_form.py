@@ -88,6 +88,14 @@ class ReviewForm(LabelFields):
     policy = forms.CharField(label="Policy", required=False, max_length=100)
     gold = _choice_field("Gold")
     verdict = _choice_field("Verdict of the run", ("invalid", "Invalid"))
+    below = forms.FloatField(
+        label="Run less sure than",
+        required=False,
+        min_value=0,
+        max_value=1,
+        widget=forms.NumberInput(attrs={"step": "any"}),
+        error_messages={"invalid": "Write a probability from 0 to 1, as 0.8."},
+    )
     annotator = _PersonField(queryset=User.objects.none(), required=False, empty_label="Anybody", label="Annotator")
     choice = _choice_field("Annotator said")
     annotator2 = _PersonField(
@@ -111,7 +119,7 @@ class ReviewForm(LabelFields):
 
     FIRST = ("kind", "run", "other", "policy", "order")
     MORE = (
-        *("gold", "verdict", "annotator", "choice", "annotator2", "choice2", "source", "generators", "winner"),
+        *("gold", "verdict", "below", "annotator", "choice", "annotator2", "choice2", "source", "generators", "winner"),
         *LabelFields.LABEL_FIELDS,
     )
     # What goes along from page to page; the place in the list does not.
@@ -173,7 +181,7 @@ class ReviewForm(LabelFields):
         if not run and "run" not in self.errors:
             if kind in {Kind.HUMAN_JUDGE, Kind.JUDGE_JUDGE, Kind.ORDER_FLIP}:
                 self.add_error("run", f"Choose the run: “{KIND_WORDS[kind]}” is about one.")
-            elif said.get("verdict"):
+            elif said.get("verdict") or said.get("below") is not None:
                 self.add_error("run", "Choose the run whose verdict is meant.")
         if kind == Kind.JUDGE_JUDGE and "other" not in self.errors:
             if not said.get("other"):
@@ -204,6 +212,7 @@ class ReviewForm(LabelFields):
             gold=_choice(said["gold"]),
             verdict=INVALID if said["verdict"] == "invalid" else _choice(said["verdict"]),
             other_verdict=_choice(said["verdict2"]),
+            below=said["below"],
             people=tuple((person, _choice(choice)) for person, choice in people if person),
             own=self.own_label,
             adjudicated=self.adjudication_asked,
@@ -271,10 +280,12 @@ class ReviewForm(LabelFields):
         said = self.cleaned_data
         hidden = self.names_hidden
         if said["kind"] or said["run"]:
-            yield Chip(self._kind_words(), self.query_without("kind", "run", "other", "verdict", "verdict2"))
+            yield Chip(self._kind_words(), self.query_without("kind", "run", "other", "verdict", "verdict2", "below"))
         for name, words in (("gold", "gold is"), ("verdict", "the run says")):
             if said[name]:
                 yield Chip(f"{words} {said[name]}", self.query_without(name))
+        if said["below"] is not None:
+            yield Chip(f"the run is less sure than {said['below']:.3g}", self.query_without("below"))
         for person, choice in (("annotator", "choice"), ("annotator2", "choice2")):
             if said[person]:
                 what = f"said {said[choice]}" if said[choice] else "labelled it"

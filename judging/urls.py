@@ -1,6 +1,6 @@
 from django.urls import URLPattern, path
 
-from judging.views import agreement, auditing, audits, datasets, judges, leaderboard, review, runs, study
+from judging.views import agreement, auditing, audits, datasets, judges, leaderboard, review, runs, study, trust
 
 urlpatterns: list[URLPattern] = [
     path("datasets/<slug:slug>/", datasets.dataset, name="dataset"),
@@ -32,6 +32,8 @@ urlpatterns: list[URLPattern] = [
     path("judges/<int:pk>/", judges.judge, name="judge"),
     path("runs/new/", runs.run_new, name="run_new"),
     path("runs/<int:pk>/", runs.run, name="run"),
+    path("runs/<int:pk>/compare/", runs.run_compare, name="run_compare"),
+    path("runs/<int:pk>/trust/", trust.trust, name="trust"),
     path("runs/<int:pk>/budget/", runs.run_budget, name="run_budget"),
     path("runs/<int:pk>/continue/", runs.run_continue, name="run_continue"),
     path("runs/<int:pk>/retry-failed/", runs.run_retry_failed, name="run_retry_failed"),

@@ -78,6 +78,8 @@ DOORS = {
     "spending": Door(TEAM),
     "judge_new": Door(RESEARCH),
     "run_new": Door(RESEARCH),
+    "run_compare": Door(TEAM, "run"),
+    "trust": Door(TEAM, "run"),
     "run_budget": Door(RESEARCH, "run", post=True),
     "run_continue": Door(RESEARCH, "run", post=True),
     "run_retry_failed": Door(RESEARCH, "run", post=True),

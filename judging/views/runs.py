@@ -3,13 +3,15 @@
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from annotation.roles import researchers_only, reviewers_only
 from jobs import logs
 from judging.judge_forms import BudgetForm, RunForm, as_json
 from judging.memory import spent
 from judging.models import Judge, JudgeRun
+from judging.policy_forms import PolicyChooser
+from judging.run_comparison import compare, others_of
 from judging.run_figures import figures_of
 from judging.runs import RunError, continue_run, retry_failed, set_budget
 
@@ -28,6 +30,26 @@ def run_new(request: HttpRequest) -> HttpResponse:
         {"form": form, "has_judges": form.fields["judge"].queryset.exists()},
         status=422 if form.errors else 200,
     )
+
+
+@require_safe
+@reviewers_only
+def run_compare(request: HttpRequest, pk: int) -> HttpResponse:
+    """What another run of the same dataset says otherwise."""
+    shown, chooser = _find(request, pk), PolicyChooser(request.GET)
+    others = others_of(shown)
+    said = request.GET.get("other", "")
+    other = next((each for each in others if str(each.pk) == said), None)
+    wrong = bool(chooser.error or (said and other is None))
+    context = {
+        "run": shown,
+        "dataset": shown.dataset,
+        "others": others,
+        "other": other,
+        "chooser": chooser,
+        "comparison": compare(run=shown, other=other, policy=chooser.policy) if other and not wrong else None,
+    }
+    return render(request, "judging/run_compare.html", context, status=400 if wrong else 200)
 
 
 @require_POST
