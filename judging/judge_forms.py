@@ -36,7 +36,7 @@ class JudgeForm(forms.ModelForm):
         help_texts = {
             "name": "As it stands in leaderboards. Another setting is another judge: name what makes this one special.",
             "model": "Checkpoint: its folder on the workers, or a hub id that they have. Server: the model's name. "
-            "Baseline: majority, longer, shorter or token-f1. Fake: nothing.",
+            "Baseline: majority, longer, shorter or token-f1. Jury: majority, kappa or average. Fake: nothing.",
             "revision": "Of a hub id only.",
         }
 

@@ -12,6 +12,8 @@ from judging.backends.parameters import BadParametersError, read_parameters
 from judging.models import Judge
 from judging.prompts import UnknownTemplateError, template_named
 
+# As judging.juries has them, which reads verdicts and so is not for everybody to import.
+JURY_RULES = ("majority", "kappa", "average")
 USUAL_TEMPLATES = {Judge.Backend.TRANSFORMERS: "pandalm@1", Judge.Backend.OPENAI: "json@1"}
 
 
@@ -53,6 +55,7 @@ def check_settings(*, backend: str, model: str, revision: str, template: str, pa
         Judge.Backend.BASELINE: _check_baseline,
         Judge.Backend.TRANSFORMERS: _check_checkpoint,
         Judge.Backend.OPENAI: _check_server,
+        Judge.Backend.JURY: _check_jury,
         Judge.Backend.FAKE: _check_fake,
     }
     if backend not in checks:
@@ -64,6 +67,8 @@ def check_settings(*, backend: str, model: str, revision: str, template: str, pa
         given = read_parameters(backend, parameters)
     except BadParametersError as error:
         raise ValidationError({"parameters": str(error)}) from error
+    if backend == Judge.Backend.JURY:
+        _check_members(given.members)
     if backend == Judge.Backend.OPENAI and given.endpoint == "completions" and template_named(template).prompt is None:
         raise ValidationError({"template": f"{template} is for chat. Choose pandalm@1, or 'endpoint': 'chat'."})
 
@@ -72,6 +77,25 @@ def _check_baseline(*, model: str, revision: str, template: str) -> None:
     if model not in Baseline.NAMES:
         raise ValidationError({"model": f"Choose one of the baselines: {', '.join(Baseline.NAMES)}."})
     _check_unused(revision=revision, template=template)
+
+
+def _check_jury(*, model: str, revision: str, template: str) -> None:
+    if model not in JURY_RULES:
+        raise ValidationError({"model": f"Choose how the members decide: {', '.join(JURY_RULES)}."})
+    _check_unused(revision=revision, template=template)
+
+
+def _check_members(members: list) -> None:
+    """Members are judges that are there, and no juries: who votes must be plain to see."""
+    names = [name for name in members if isinstance(name, str)]
+    if len(names) != len(members) or len(set(names)) < 2 or len(set(names)) != len(names):
+        raise ValidationError({"parameters": "'members' must be two or more different names of judges."})
+    known = dict(Judge.objects.filter(name__in=names).values_list("name", "backend"))
+    for name in names:
+        if name not in known:
+            raise ValidationError({"parameters": f"There is no judge called '{name}'."})
+        if known[name] == Judge.Backend.JURY:
+            raise ValidationError({"parameters": f"'{name}' is a jury itself: name its members."})
 
 
 def _check_fake(*, model: str, revision: str, template: str) -> None:

@@ -9,12 +9,13 @@ from annotation.models import Dataset, Label, Pair, User
 from jobs import lifecycle
 from jobs.models import Job
 from judging.backends import PATHS
+from judging.juries import JuryError, jury_facts
 from judging.models import Judge, JudgeRun, Verdict
 from judging.reasons import is_owed
 
 WORK = "judging.work.judge_pairs"
 QUEUES = {Judge.Backend.OPENAI: Job.Queue.API, Judge.Backend.TRANSFORMERS: Job.Queue.GPU}
-WITHOUT_REASONS = {Judge.Backend.BASELINE}
+WITHOUT_REASONS = {Judge.Backend.BASELINE, Judge.Backend.JURY}
 # These can write a reason later, for a choice that they made before.
 EXPLAINING = {Judge.Backend.TRANSFORMERS, Judge.Backend.FAKE}
 
@@ -40,7 +41,7 @@ def start_run(
     _check(judge, dataset, reasons)
     if budget is not None and judge.backend != Judge.Backend.OPENAI:
         raise RunError(f"{judge} costs no money, so a budget would never be reached: start the run without one.")
-    facts = _facts(judge, dataset)
+    facts = _facts(judge, dataset, order)
     with transaction.atomic():
         # One after the other for a judge, so that a double click starts one run.
         locked = Judge.objects.select_for_update().get(pk=judge.pk)
@@ -112,7 +113,12 @@ def majority_label(dataset: Dataset) -> int | None:
     return max((1, 2, 0), key=lambda choice: counts.get(choice, 0)) if counts else None
 
 
-def _facts(judge: Judge, dataset: Dataset) -> dict[str, object]:
+def _facts(judge: Judge, dataset: Dataset, order: str) -> dict[str, object]:
+    if judge.backend == Judge.Backend.JURY:
+        try:
+            return jury_facts(rule=judge.model, members=judge.parameters["members"], dataset=dataset, order=order)
+        except JuryError as error:
+            raise RunError(str(error)) from error
     if judge.backend != Judge.Backend.BASELINE or judge.model != "majority":
         return {}
     majority = majority_label(dataset)
@@ -125,7 +131,7 @@ def _check(judge: Judge, dataset: Dataset, reasons: str) -> None:
     if judge.backend not in PATHS:
         raise RunError(f"The verdicts of {judge} came from a file, so it cannot be run. Import its verdicts instead.")
     if reasons != JudgeRun.Reasons.NONE and judge.backend in WITHOUT_REASONS:
-        raise RunError("A baseline gives no reasons: start the run without them.")
+        raise RunError("A baseline or a jury gives no reasons: start the run without them.")
     if reasons in {JudgeRun.Reasons.SAMPLE, JudgeRun.Reasons.DISAGREEMENTS} and judge.backend not in EXPLAINING:
         raise RunError(
             f"{judge} cannot write a reason behind a verdict that stands: start the run with all reasons or none."

@@ -10,6 +10,7 @@ from judging.backends.parameters import PARAMETERS, BadParametersError, read_par
 
 PATHS = {
     "baseline": "judging.backends.baseline.Baseline",
+    "jury": "judging.juries.Jury",
     "fake": "judging.backends.fake.Fake",
     "transformers": "judging.backends.transformers_local.LocalCheckpoint",
     "openai": "judging.backends.openai_api.OpenAIServer",

@@ -31,6 +31,11 @@ class BaselineParameters:
 
 
 @dataclass(frozen=True)
+class JuryParameters:
+    members: list = field(default_factory=list, metadata=facts("Names of two or more judges that decide together."))
+
+
+@dataclass(frozen=True)
 class FakeParameters:
     seed: int = parameter(0, "Another seed, other preferences.")
     position_bias: float = parameter(0.0, "Leaning to the first response shown; 1 always takes it.", low=-1, high=1)
@@ -94,6 +99,7 @@ class OpenAIParameters:
 
 PARAMETERS: dict[str, type] = {
     "baseline": BaselineParameters,
+    "jury": JuryParameters,
     "fake": FakeParameters,
     "transformers": TransformersParameters,
     "openai": OpenAIParameters,
@@ -135,7 +141,14 @@ def _unknown(name: str, known: Mapping[str, object]) -> str:
     return f"'{name}' is no parameter of this kind of judge. There are: {names}."
 
 
-WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", dict: "an object"}
+WORDS = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    dict: "an object",
+    list: "a list",
+}
 
 
 def _checked(one: Field, kinds: tuple[type, ...], value: object) -> object:

@@ -32,6 +32,7 @@ class Judge(models.Model):
         OPENAI = "openai", "OpenAI-compatible server"
         IMPORTED = "imported", "Imported verdicts"
         BASELINE = "baseline", "Baseline"
+        JURY = "jury", "Jury of other judges"
         FAKE = "fake", "Fake (deterministic, for demos and tests)"
 
     name = models.CharField(max_length=100, unique=True)
@@ -52,7 +53,7 @@ class Judge(models.Model):
         ordering = ["name"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(backend__in=["transformers", "openai", "imported", "baseline", "fake"]),
+                condition=Q(backend__in=["transformers", "openai", "imported", "baseline", "jury", "fake"]),
                 name="judge_backend_known",
             ),
         ]
