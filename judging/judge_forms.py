@@ -62,6 +62,20 @@ class DatasetChoice(forms.ModelChoiceField):
         super().__init__(Dataset.objects.none(), to_field_name="slug", empty_label="Choose a dataset", **options)
 
 
+class BudgetField(forms.DecimalField):
+    """US dollars with cents; empty is no limit."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            label="Budget in US dollars",
+            required=False,
+            min_value=Decimal("0.01"),
+            max_digits=10,
+            decimal_places=2,
+            help_text="The run pauses where so much is spent. Empty: no limit.",
+        )
+
+
 class RunForm(forms.Form):
     judge = forms.ModelChoiceField(Judge.objects.filter(backend__in=PATHS), empty_label="Choose a judge")
     dataset = DatasetChoice()
@@ -76,14 +90,7 @@ class RunForm(forms.Form):
         help_text="Reasons take far longer than verdicts. Baselines give none.",
     )
 
-    budget = forms.DecimalField(
-        label="Budget in US dollars",
-        required=False,
-        min_value=Decimal("0.01"),
-        max_digits=10,
-        decimal_places=2,
-        help_text="The run pauses where so much is spent. Empty: no limit.",
-    )
+    budget = BudgetField()
 
     def __init__(self, *args: object, user: User, **options: object):
         super().__init__(*args, **options)
@@ -100,14 +107,7 @@ class RunForm(forms.Form):
 
 
 class BudgetForm(forms.Form):
-    budget = forms.DecimalField(
-        label="Budget in US dollars",
-        required=False,
-        min_value=Decimal("0.01"),
-        max_digits=10,
-        decimal_places=2,
-        help_text="Empty: no limit.",
-    )
+    budget = BudgetField()
 
 
 def as_json(value: object) -> str:
