@@ -51,9 +51,9 @@ class Criteria:
     """What the pairs of a dataset must be like; what is None or empty is not asked for.
 
     verdict, other_verdict: a choice, or INVALID. below: the run gives its likeliest choice a probability below that.
-    people: annotators who labelled the pair, and as what; own: what else the first one's label is like. winner: which
-    of the two generators gold prefers, 1 for the first named, whichever way round the pair has them. length:
-    characters of both responses.
+    marked: the filter of distillation that has marked the pair in the run. people: annotators who labelled the pair,
+    and as what; own: what else the first one's label is like. winner: which of the two generators gold prefers, 1 for
+    the first named, whichever way round the pair has them. length: characters of both responses.
     """
 
     dataset: Dataset
@@ -65,6 +65,7 @@ class Criteria:
     verdict: int | None = None
     other_verdict: int | None = None
     below: float | None = None
+    marked: str = ""
     people: tuple[tuple[User, int | None], ...] = ()
     own: OwnLabel = ANY_LABEL
     adjudicated: Adjudicated = ANY_ADJUDICATION
@@ -159,6 +160,8 @@ def _said(criteria: Criteria, bounds: Bounds) -> list[Part]:
         parts += _both_orders(criteria.run, bounds)
     if criteria.below is not None and criteria.run:
         parts.append(_less_sure(criteria.run, criteria.below, criteria.policy, bounds))
+    if criteria.marked and criteria.run:
+        parts.append(_marked(criteria.run, criteria.marked, bounds))
     if criteria.kind == Kind.INVALID or _asks_raw_invalid(criteria):
         parts.append(_without_choice(criteria, bounds))
     return parts
@@ -249,6 +252,12 @@ def _less_sure(run: JudgeRun, below: float, policy: Policy, bounds: Bounds) -> P
     return Part(query, Identifier("unsure", "pair_id"))
 
 
+def _marked(run: JudgeRun, filter_: str, bounds: Bounds) -> Part:
+    key = SQL("mark.pair_id")
+    condition = SQL(" AND mark.run_id = {} AND mark.filter = {}").format(Literal(run.pk), Literal(filter_))
+    return Part(SQL("judging_filtermark AS mark"), key, condition + bounds.on(key))
+
+
 def _without_choice(criteria: Criteria, bounds: Bounds) -> Part:
     """Pairs with a verdict that is not OK, of the run that is asked for or of any."""
     runs = [criteria.run] if criteria.run else JudgeRun.objects.filter(dataset=criteria.dataset)
@@ -267,7 +276,7 @@ def _about_pair(criteria: Criteria, *, said: bool) -> Composable | None:
     # Verdicts of a run are all of its dataset, and splits are asked for by it; labels may be of any.
     of_dataset = {Kind.HUMAN_SPLIT, Kind.ORDER_FLIP, Kind.INVALID}
     known = _decisions(criteria) or criteria.kind in of_dataset or _asks_raw_invalid(criteria)
-    known = known or (criteria.below is not None and criteria.run is not None)
+    known = known or (criteria.run is not None and (criteria.below is not None or bool(criteria.marked)))
     if said and not known:
         conditions.append(SQL("dataset_id = {}").format(Literal(criteria.dataset.pk)))
     if criteria.source:

@@ -13,6 +13,7 @@ from annotation.models import Dataset, Generator, Slot, User
 from annotation.people import shown_name
 from judging.comparison import INVALID
 from judging.disagreement import Criteria, Kind
+from judging.filtering import FILTERS
 from judging.label_fields import CHOICE_OPTIONS, CHOICES, NOT_A_CHOICE, LabelFields
 from judging.models import JudgeRun
 from judging.policies import PRESETS, Policy, UnknownPolicyError, policy_named
@@ -96,6 +97,12 @@ class ReviewForm(LabelFields):
         widget=forms.NumberInput(attrs={"step": "any"}),
         error_messages={"invalid": "Write a probability from 0 to 1, as 0.8."},
     )
+    marked = forms.ChoiceField(
+        label="Marked by a filter of the run",
+        required=False,
+        choices=[("", "Any"), *((name, each.title) for name, each in FILTERS.items())],
+        error_messages={"invalid_choice": f"“%(value)s” is none of {', '.join(FILTERS)}."},
+    )
     annotator = _PersonField(queryset=User.objects.none(), required=False, empty_label="Anybody", label="Annotator")
     choice = _choice_field("Annotator said")
     annotator2 = _PersonField(
@@ -119,9 +126,23 @@ class ReviewForm(LabelFields):
 
     FIRST = ("kind", "run", "other", "policy", "order")
     MORE = (
-        *("gold", "verdict", "below", "annotator", "choice", "annotator2", "choice2", "source", "generators", "winner"),
+        *(
+            "gold",
+            "verdict",
+            "below",
+            "marked",
+            "annotator",
+            "choice",
+            "annotator2",
+            "choice2",
+            "source",
+            "generators",
+            "winner",
+        ),
         *LabelFields.LABEL_FIELDS,
     )
+    # Those that speak of a run.
+    OF_RUN = ("run", "other", "verdict", "verdict2", "below", "marked")
     # What goes along from page to page; the place in the list does not.
     CARRIED = (*FIRST, *MORE, "names", "diff", "desk")
 
@@ -181,7 +202,7 @@ class ReviewForm(LabelFields):
         if not run and "run" not in self.errors:
             if kind in {Kind.HUMAN_JUDGE, Kind.JUDGE_JUDGE, Kind.ORDER_FLIP}:
                 self.add_error("run", f"Choose the run: “{KIND_WORDS[kind]}” is about one.")
-            elif said.get("verdict") or said.get("below") is not None:
+            elif said.get("verdict") or said.get("below") is not None or said.get("marked"):
                 self.add_error("run", "Choose the run whose verdict is meant.")
         if kind == Kind.JUDGE_JUDGE and "other" not in self.errors:
             if not said.get("other"):
@@ -213,6 +234,7 @@ class ReviewForm(LabelFields):
             verdict=INVALID if said["verdict"] == "invalid" else _choice(said["verdict"]),
             other_verdict=_choice(said["verdict2"]),
             below=said["below"],
+            marked=said["marked"],
             people=tuple((person, _choice(choice)) for person, choice in people if person),
             own=self.own_label,
             adjudicated=self.adjudication_asked,
@@ -280,12 +302,14 @@ class ReviewForm(LabelFields):
         said = self.cleaned_data
         hidden = self.names_hidden
         if said["kind"] or said["run"]:
-            yield Chip(self._kind_words(), self.query_without("kind", "run", "other", "verdict", "verdict2", "below"))
+            yield Chip(self._kind_words(), self.query_without("kind", *self.OF_RUN))
         for name, words in (("gold", "gold is"), ("verdict", "the run says")):
             if said[name]:
                 yield Chip(f"{words} {said[name]}", self.query_without(name))
         if said["below"] is not None:
             yield Chip(f"the run is less sure than {said['below']:.3g}", self.query_without("below"))
+        if said["marked"]:
+            yield Chip(f"marked: {FILTERS[said['marked']].title.lower()}", self.query_without("marked"))
         for person, choice in (("annotator", "choice"), ("annotator2", "choice2")):
             if said[person]:
                 what = f"said {said[choice]}" if said[choice] else "labelled it"

@@ -1,6 +1,6 @@
 from django.urls import URLPattern, path
 
-from judging.views import agreement, auditing, audits, datasets, judges, leaderboard, review, runs, study, trust
+from judging.views import agreement, auditing, audits, datasets, funnel, judges, leaderboard, review, runs, study, trust
 
 urlpatterns: list[URLPattern] = [
     path("datasets/<slug:slug>/", datasets.dataset, name="dataset"),
@@ -34,6 +34,8 @@ urlpatterns: list[URLPattern] = [
     path("runs/<int:pk>/", runs.run, name="run"),
     path("runs/<int:pk>/compare/", runs.run_compare, name="run_compare"),
     path("runs/<int:pk>/trust/", trust.trust, name="trust"),
+    path("runs/<int:pk>/funnel/", funnel.funnel, name="funnel"),
+    path("runs/<int:pk>/filter/", funnel.run_filter, name="run_filter"),
     path("runs/<int:pk>/budget/", runs.run_budget, name="run_budget"),
     path("runs/<int:pk>/continue/", runs.run_continue, name="run_continue"),
     path("runs/<int:pk>/retry-failed/", runs.run_retry_failed, name="run_retry_failed"),

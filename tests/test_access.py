@@ -79,6 +79,8 @@ DOORS = {
     "judge_new": Door(RESEARCH),
     "run_new": Door(RESEARCH),
     "run_compare": Door(TEAM, "run"),
+    "funnel": Door(TEAM, "run"),
+    "run_filter": Door(RESEARCH, "run", post=True),
     "trust": Door(TEAM, "run"),
     "run_budget": Door(RESEARCH, "run", post=True),
     "run_continue": Door(RESEARCH, "run", post=True),

@@ -1,0 +1,188 @@
+"""The filters through which distilled labels go before a judge learns from them: marks by a job, counted as a funnel.
+
+A filter marks pairs of a run; it removes nothing. Whoever looks at the funnel switches filters on and off, and a pair
+is counted where the first of those that are on has marked it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from django.db import connection, transaction
+from psycopg.sql import SQL, Literal
+
+from annotation.models import Choice, User
+from jobs import lifecycle
+from jobs.models import Job
+from jobs.running import Running
+from judging.audits.reasons import contradiction
+from judging.models import FilterMark, JudgeRun, Verdict
+
+# ruff: noqa: S608 - the statements are put together of the texts in this file.
+
+WORK = "judging.filtering.filter_run"
+BATCH = 2000
+
+_PAIRS = (
+    "FROM judging_verdict v JOIN annotation_pair pair ON pair.id = v.pair_id"
+    " JOIN annotation_response one ON one.id = pair.response_1_id"
+    " JOIN annotation_response two ON two.id = pair.response_2_id WHERE v.run_id = {run}"
+)
+
+
+def _of_status(status: str) -> str:
+    return (
+        "SELECT pair_id, min(left(raw, 200)) AS words FROM judging_verdict"
+        f" WHERE run_id = {{run}} AND choice IS NULL AND status = '{status}' GROUP BY pair_id"
+    )
+
+
+@dataclass(frozen=True)
+class Filter:
+    """query: pairs of a run with words on each; none where the words are read in Python."""
+
+    title: str
+    why: str
+    query: str | None
+
+
+# In the order of the funnel: what is no label at all, what is no pair to learn from, what is no label to trust.
+FILTERS: Mapping[str, Filter] = {
+    "failed": Filter("No answer", "The judge could not be asked.", _of_status(Verdict.Status.FAILED)),
+    "refused": Filter("Refused", "The judge declined.", _of_status(Verdict.Status.REFUSED)),
+    "too_long": Filter("Too long", "The prompt did not fit into the judge.", _of_status(Verdict.Status.TOO_LONG)),
+    "unparseable": Filter(
+        "Unparseable", "The answer holds no choice, or more than one.", _of_status(Verdict.Status.INVALID)
+    ),
+    "empty": Filter(
+        "Empty response",
+        "One of the responses has no text.",
+        "SELECT DISTINCT v.pair_id, 'Response ' || CASE WHEN btrim(one.text, E' \\t\\r\\n') = '' THEN '1' ELSE '2' END"
+        f" || ' is empty.' AS words {_PAIRS} AND NOT v.swapped"
+        " AND (btrim(one.text, E' \\t\\r\\n') = '' OR btrim(two.text, E' \\t\\r\\n') = '')",
+    ),
+    "identical": Filter(
+        "Identical responses",
+        "Both responses are the same text.",
+        f"SELECT DISTINCT v.pair_id, '' AS words {_PAIRS} AND NOT v.swapped AND one.text_hash = two.text_hash",
+    ),
+    "duplicate": Filter(
+        "Duplicate pair",
+        "An earlier pair of the dataset has the same prompt and the same two texts, in either order.",
+        "SELECT pair_id, 'The same as pair ' || earliest AS words FROM (SELECT v.pair_id,"
+        " min(v.pair_id) OVER (PARTITION BY pair.prompt_id, least(one.text_hash, two.text_hash),"
+        f" greatest(one.text_hash, two.text_hash)) AS earliest {_PAIRS} AND NOT v.swapped) AS twins"
+        " WHERE pair_id <> earliest",
+    ),
+    "conflict": Filter(
+        "Order conflict",
+        "In the other order the judge says something else.",
+        "SELECT v.pair_id, '' AS words FROM judging_verdict v JOIN judging_verdict turned ON turned.run_id = v.run_id"
+        " AND turned.pair_id = v.pair_id AND turned.swapped"
+        " WHERE v.run_id = {run} AND NOT v.swapped AND v.choice <> turned.choice",
+    ),
+    "contradiction": Filter("Reason contradicts", "The reason says outright that another choice is right.", None),
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """A filter in the funnel. marked: pairs with its mark; removed: those that no earlier filter that is on removed."""
+
+    name: str
+    filter: Filter
+    on: bool
+    marked: int
+    removed: int
+    left: int
+
+
+@dataclass(frozen=True)
+class Funnel:
+    labels: int
+    steps: list[Step]
+
+    @property
+    def left(self) -> int:
+        return self.steps[-1].left
+
+
+def ask(*, run: JudgeRun, by: User) -> Job:
+    """Have the run's labels filtered anew: the job, or the one that is under way."""
+    with transaction.atomic():
+        locked = JudgeRun.objects.select_for_update(of=("self",)).get(pk=run.pk)
+        under_way = job_of(locked)
+        if under_way and under_way.is_live:
+            return under_way
+        return lifecycle.enqueue(kind=WORK, title=f"Filter the labels of {run}", subject_id=run.pk, created_by=by)
+
+
+def job_of(run: JudgeRun) -> Job | None:
+    """The latest."""
+    return Job.objects.filter(kind=WORK, subject_id=run.pk).order_by("-pk").first()
+
+
+def filter_run(running: Running) -> None:
+    """All marks of a run in one transaction: what was marked before stands until then."""
+    run = JudgeRun.objects.filter(pk=running.subject_id).first()
+    if run is None:
+        return
+    running.progress(0, len(FILTERS), "Filtering")
+    with running.writing():
+        FilterMark.objects.filter(run=run).delete()
+        for number, (name, filter_) in enumerate(FILTERS.items()):
+            running.progress(number, len(FILTERS), filter_.title)
+            if filter_.query is None:
+                _mark_contradictions(run, running)
+            else:
+                _mark(run, name, filter_.query)
+    running.progress(len(FILTERS), len(FILTERS), "Filtering")
+
+
+def _mark(run: JudgeRun, name: str, query: str) -> None:
+    found = SQL(query).format(run=Literal(run.pk))  # type: ignore[arg-type]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            SQL(
+                "INSERT INTO judging_filtermark (run_id, pair_id, filter, words)"
+                " SELECT {}, pair_id, {}, coalesce(words, '') FROM ({}) AS found"
+            ).format(Literal(run.pk), Literal(name), found)
+        )
+
+
+def _mark_contradictions(run: JudgeRun, running: Running) -> None:
+    waiting = []
+    for pair_id, words in _contradictions(run):
+        running.check()
+        waiting.append(FilterMark(run=run, pair_id=pair_id, filter="contradiction", words=words))
+        if len(waiting) >= BATCH:
+            FilterMark.objects.bulk_create(waiting, ignore_conflicts=True)
+            waiting = []
+    FilterMark.objects.bulk_create(waiting, ignore_conflicts=True)
+
+
+def _contradictions(run: JudgeRun) -> Iterator[tuple[int, str]]:
+    verdicts = Verdict.objects.filter(run=run, status=Verdict.Status.OK).exclude(reason="").order_by()
+    rows = verdicts.values_list("pair", "swapped", "choice", "reason")
+    for pair_id, swapped, choice, reason in rows.iterator(chunk_size=BATCH):
+        if claim := contradiction(reason=reason, choice=Choice(choice), swapped=swapped):
+            yield pair_id, f"The reason says “{claim.words}”, the label is {Choice(choice).label.lower()}."
+
+
+def funnel_of(run: JudgeRun, on: Sequence[str]) -> Funnel:
+    """on: names of the filters that are switched on."""
+    labels = Verdict.objects.filter(run=run).values("pair").distinct().count()
+    asked = [name for name in FILTERS if name in on]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT filter, count(*) FROM judging_filtermark WHERE run_id = %s GROUP BY filter", [run.pk])
+        marked = dict(cursor.fetchall())
+        cursor.execute(
+            "SELECT first, count(*) FROM (SELECT min(array_position(%s::text[], filter::text)) AS first"
+            " FROM judging_filtermark WHERE run_id = %s AND filter = ANY(%s) GROUP BY pair_id) AS met GROUP BY first",
+            [asked, run.pk, asked],
+        )
+        removed = {asked[first - 1]: n for first, n in cursor.fetchall()}
+    left, steps = labels, []
+    for name, filter_ in FILTERS.items():
+        left -= removed.get(name, 0)
+        steps.append(Step(name, filter_, name in on, marked.get(name, 0), removed.get(name, 0), left))
+    return Funnel(labels, steps)
