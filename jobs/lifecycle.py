@@ -51,6 +51,12 @@ def enqueue(
     return job
 
 
+def enqueue_once(*, kind: str, title: str, subject_id: int, queue: str = Job.Queue.DEFAULT, created_by: Person) -> Job:
+    """Ask for work unless it is under way: the job that does it. Lock the subject's row before."""
+    under_way = Job.objects.live().latest_about(kind, [subject_id]).get(subject_id)
+    return under_way or enqueue(kind=kind, title=title, subject_id=subject_id, queue=queue, created_by=created_by)
+
+
 def claim(*, attempt_id: int, holder: Holder) -> Attempt | None:
     """Take a queued attempt, or None if somebody else has it, or it is over, cancelled or overtaken."""
     attempt = Attempt.objects.filter(pk=attempt_id).first()

@@ -1,5 +1,6 @@
 """Durable long work. A job is a row; each try at it is an attempt; only the current attempt may write."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Protocol, Self
 
@@ -25,6 +26,11 @@ class Person(Protocol):
 class JobQuerySet(models.QuerySet):
     def live(self) -> Self:
         return self.filter(state__in=Job.LIVE)
+
+    def latest_about(self, kind: str, subjects: Iterable[int]) -> dict[int, "Job"]:
+        """The latest job of a kind about each of these subjects, by subject; the others are not in it."""
+        asked = self.filter(kind=kind, subject_id__in=subjects).order_by("pk")
+        return {job.subject_id: job for job in asked}
 
     def visible_to(self, user: Person) -> Self:
         """A person sees the jobs that they asked for; who reviews sees all."""

@@ -1,21 +1,20 @@
 """Reasons behind verdicts that stand already: of some pairs of a run, or of one that a reviewer is looking at."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from django.db import transaction
-from django.db.models import Q
 
 from annotation.models import Choice, Pair, User
 from jobs import lifecycle
 from jobs.errors import PermanentError
 from jobs.models import Job
 from jobs.running import Running
-from judging.backends import Backend, load_backend
+from judging.backends import Backend, explains, load_backend
 from judging.backends.base import Explanation
 from judging.models import JudgeRun, Verdict
 from judging.questions import question_of, settings_of, storable
 from judging.reasons import owed
-from judging.runs import EXPLAINING, QUEUES
+from judging.runs import QUEUES
 
 WORK = "judging.explaining.explain_one"
 CHUNK = 256
@@ -27,7 +26,7 @@ class ExplainError(Exception):
 
 def explain_run(running: Running, run: JudgeRun, backend: Backend) -> None:
     """The second pass. What is written is saved as it comes; a cancelled or lost attempt is carried on with."""
-    ids = list(owed(run))
+    ids = owed(run)
     for start in range(0, len(ids), CHUNK):
         running.progress(start, len(ids), "Writing reasons")
         _explain(running, backend, ids[start : start + CHUNK])
@@ -37,7 +36,7 @@ def explain_run(running: Running, run: JudgeRun, backend: Backend) -> None:
 
 def ask_reason(*, verdict: Verdict, by: User) -> Job:
     """Have a worker write the reason of one verdict: its job, or the one that is under way. Raises ExplainError."""
-    if verdict.run.judge.backend not in EXPLAINING:
+    if not explains(verdict.run.judge.backend, verdict.run.judge.parameters):
         raise ExplainError(f"{verdict.run.judge} gives reasons only together with its verdicts: run it with reasons.")
     if verdict.status != Verdict.Status.OK:
         raise ExplainError("A verdict without a choice has nothing to give a reason for.")
@@ -46,22 +45,13 @@ def ask_reason(*, verdict: Verdict, by: User) -> Job:
         verdict = locked.get(pk=verdict.pk)
         if verdict.raw:
             raise ExplainError("This verdict has all that the judge said.")
-        under_way = jobs_of([verdict.pk]).get(verdict.pk)
-        if under_way and under_way.is_live:
-            return under_way
-        return lifecycle.enqueue(
+        return lifecycle.enqueue_once(
             kind=WORK,
             title=f"A reason of {verdict.run.judge}",
             subject_id=verdict.pk,
             queue=QUEUES.get(verdict.run.judge.backend, Job.Queue.DEFAULT),
             created_by=by,
         )
-
-
-def jobs_of(verdicts: Sequence[int]) -> dict[int, Job]:
-    """The latest job of each verdict whose reason was asked for by itself."""
-    asked = Job.objects.filter(kind=WORK, subject_id__in=verdicts).order_by("pk")
-    return {job.subject_id: job for job in asked}
 
 
 def explain_one(running: Running) -> None:
@@ -86,11 +76,26 @@ def _explain(running: Running, backend: Backend, ids: Sequence[int]) -> None:
     decided = [
         (question_of(pairs[pair], swapped=swapped), _as_shown(verdict)) for (pair, swapped), verdict in verdicts.items()
     ]
-    for explanation in backend.explain(decided):
-        running.check()
-        if explanation is not None:
-            with running.writing():
-                _keep(verdicts[explanation.pair_id, explanation.swapped], explanation)
+    waiting: list[Explanation] = []
+    try:
+        for explanation in backend.explain(decided):
+            if explanation is not None:
+                waiting.append(explanation)
+            elif waiting:
+                _keep_all(running, verdicts, waiting)
+                waiting = []
+            running.check()
+    finally:
+        if waiting:
+            _keep_all(running, verdicts, waiting)
+
+
+def _keep_all(
+    running: Running, verdicts: Mapping[tuple[int, bool], Verdict], explanations: Sequence[Explanation]
+) -> None:
+    with running.writing():
+        for each in explanations:
+            _keep(verdicts[each.pair_id, each.swapped], each)
 
 
 def _as_shown(verdict: Verdict) -> int:
@@ -101,7 +106,7 @@ def _as_shown(verdict: Verdict) -> int:
 
 def _keep(verdict: Verdict, explanation: Explanation) -> None:
     """Unless somebody has replaced the verdict meanwhile, by importing another."""
-    Verdict.objects.filter(pk=verdict.pk, choice=verdict.choice).filter(Q(raw="")).update(
+    Verdict.objects.filter(pk=verdict.pk, choice=verdict.choice, raw="").update(
         reason=storable(explanation.reason),
         reference=storable(explanation.reference),
         raw=storable(explanation.raw),

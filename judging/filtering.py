@@ -110,15 +110,14 @@ def ask(*, run: JudgeRun, by: User) -> Job:
     """Have the run's labels filtered anew: the job, or the one that is under way."""
     with transaction.atomic():
         locked = JudgeRun.objects.select_for_update(of=("self",)).get(pk=run.pk)
-        under_way = job_of(locked)
-        if under_way and under_way.is_live:
-            return under_way
-        return lifecycle.enqueue(kind=WORK, title=f"Filter the labels of {run}", subject_id=run.pk, created_by=by)
+        return lifecycle.enqueue_once(
+            kind=WORK, title=f"Filter the labels of {run}", subject_id=locked.pk, created_by=by
+        )
 
 
 def job_of(run: JudgeRun) -> Job | None:
     """The latest."""
-    return Job.objects.filter(kind=WORK, subject_id=run.pk).order_by("-pk").first()
+    return Job.objects.latest_about(WORK, [run.pk]).get(run.pk)
 
 
 def filter_run(running: Running) -> None:

@@ -9,11 +9,10 @@ from jobs.errors import PermanentError
 from judging.backends.baseline import Baseline
 from judging.backends.checkpoints import check_folder, folder_of
 from judging.backends.parameters import BadParametersError, read_parameters
+from judging.juries import Jury
 from judging.models import Judge
 from judging.prompts import UnknownTemplateError, template_named
 
-# As judging.juries has them, which reads verdicts and so is not for everybody to import.
-JURY_RULES = ("majority", "kappa", "average")
 USUAL_TEMPLATES = {Judge.Backend.TRANSFORMERS: "pandalm@1", Judge.Backend.OPENAI: "json@1"}
 
 
@@ -80,8 +79,8 @@ def _check_baseline(*, model: str, revision: str, template: str) -> None:
 
 
 def _check_jury(*, model: str, revision: str, template: str) -> None:
-    if model not in JURY_RULES:
-        raise ValidationError({"model": f"Choose how the members decide: {', '.join(JURY_RULES)}."})
+    if model not in Jury.RULES:
+        raise ValidationError({"model": f"Choose how the members decide: {', '.join(Jury.RULES)}."})
     _check_unused(revision=revision, template=template)
 
 

@@ -8,15 +8,15 @@ from django.db import connection
 from annotation.differences import Piece, differences
 from annotation.models import Choice, Label, Pair
 from jobs.models import Job
+from judging.backends import explains
 from judging.comparison import INVALID
 from judging.decisions import Bounds, decided_by
 from judging.disagreement import Criteria
-from judging.explaining import jobs_of
+from judging.explaining import WORK as EXPLAIN
 from judging.models import JudgeRun, Verdict
 from judging.policies import Policy
 from judging.review import Surroundings, around, gold_choices, snippets
 from judging.review_order import Order, Place, place_of
-from judging.runs import EXPLAINING
 
 LABEL_PARTS = ("revisions", "reworks__sent_by", "reworks__round__guideline")
 
@@ -110,13 +110,13 @@ def _responses(pair: Pair, *, with_differences: bool) -> list[Response]:
 def _runs(pair: Pair, policy: Policy) -> list[RunReading]:
     verdicts = pair.verdicts.select_related("run__judge").prefetch_related("revisions")
     verdicts = verdicts.order_by("run__judge__name", "-run_id", "swapped")
-    jobs = jobs_of([verdict.pk for verdict in verdicts])
+    jobs = Job.objects.latest_about(EXPLAIN, [verdict.pk for verdict in verdicts])
     readings = []
     for run, of_run in groupby(verdicts, key=lambda verdict: verdict.run):
         both = list(of_run)
         choices = {verdict.choice for verdict in both}
         flips = len(both) > 1 and None not in choices and len(choices) > 1
-        may = run.judge.backend in EXPLAINING
+        may = explains(run.judge.backend, run.judge.parameters)
         said = [VerdictReading(each, jobs.get(each.pk), may and each.ok and not each.raw) for each in both]
         readings.append(RunReading(run, said, _counts_as(run, pair, policy), flips))
     return readings

@@ -1,7 +1,6 @@
 """Which verdicts of a run are still to get their reason, where the run asks for the reasons of some only."""
 
 import zlib
-from collections.abc import Iterator
 
 from django.db import connection
 
@@ -14,20 +13,16 @@ from judging.policies import PRESETS
 SAMPLED = 10
 
 
-def is_owed(run: JudgeRun) -> bool:
-    return any(True for _ in owed(run))
-
-
-def owed(run: JudgeRun) -> Iterator[int]:
+def owed(run: JudgeRun) -> list[int]:
     """Verdicts whose reason the run asks for in its second pass, and that have none yet."""
-    if run.reasons not in {JudgeRun.Reasons.SAMPLE, JudgeRun.Reasons.DISAGREEMENTS}:
-        return
+    if run.reasons not in JudgeRun.SECOND_PASS:
+        return []
     bare = Verdict.objects.filter(run=run, status=Verdict.Status.OK, raw="").order_by("pk")
     if run.reasons == JudgeRun.Reasons.DISAGREEMENTS:
         bare = bare.filter(pair__in=_disputed(run))
-    for pk, pair in bare.values_list("pk", "pair").iterator():
-        if run.reasons == JudgeRun.Reasons.DISAGREEMENTS or zlib.crc32(str(pair).encode()) % 100 < SAMPLED:
-            yield pk
+        return list(bare.values_list("pk", flat=True))
+    rows = bare.values_list("pk", "pair").iterator()
+    return [pk for pk, pair in rows if zlib.crc32(str(pair).encode()) % 100 < SAMPLED]
 
 
 def _disputed(run: JudgeRun) -> list[int]:

@@ -8,16 +8,14 @@ from django.db.models import Count
 from annotation.models import Dataset, Label, Pair, User
 from jobs import lifecycle
 from jobs.models import Job
-from judging.backends import PATHS
+from judging.backends import PATHS, explains
 from judging.juries import JuryError, jury_facts
 from judging.models import Judge, JudgeRun, Verdict
-from judging.reasons import is_owed
+from judging.reasons import owed
 
 WORK = "judging.work.judge_pairs"
 QUEUES = {Judge.Backend.OPENAI: Job.Queue.API, Judge.Backend.TRANSFORMERS: Job.Queue.GPU}
 WITHOUT_REASONS = {Judge.Backend.BASELINE, Judge.Backend.JURY}
-# These can write a reason later, for a choice that they made before.
-EXPLAINING = {Judge.Backend.TRANSFORMERS, Judge.Backend.FAKE}
 
 
 class RunError(Exception):
@@ -74,7 +72,7 @@ def continue_run(*, run: JudgeRun, created_by: User | None = None, send: bool = 
     """
     with transaction.atomic():
         locked = _over(run)
-        if is_whole(locked) and not is_owed(locked):
+        if is_whole(locked) and not owed(locked):
             raise RunError("Every pair of the dataset has its verdict: there is nothing left to judge.")
         _go_on(locked, created_by=created_by, send=send)
     return locked
@@ -132,7 +130,7 @@ def _check(judge: Judge, dataset: Dataset, reasons: str) -> None:
         raise RunError(f"The verdicts of {judge} came from a file, so it cannot be run. Import its verdicts instead.")
     if reasons != JudgeRun.Reasons.NONE and judge.backend in WITHOUT_REASONS:
         raise RunError("A baseline or a jury gives no reasons: start the run without them.")
-    if reasons in {JudgeRun.Reasons.SAMPLE, JudgeRun.Reasons.DISAGREEMENTS} and judge.backend not in EXPLAINING:
+    if reasons in JudgeRun.SECOND_PASS and not explains(judge.backend, judge.parameters):
         raise RunError(
             f"{judge} cannot write a reason behind a verdict that stands: start the run with all reasons or none."
         )

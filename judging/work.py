@@ -15,7 +15,7 @@ from judging.explaining import explain_run
 from judging.memory import RunMemory, left_of_budget
 from judging.models import JudgeRun, Verdict
 from judging.questions import open_questions, settings_of, verdict_of
-from judging.reasons import is_owed
+from judging.reasons import owed
 from judging.runs import wanted
 from judging.sureness import follow
 
@@ -34,7 +34,7 @@ def judge_pairs(running: Running) -> None:
         raise PermanentError(f"Job {run.job_id} has taken over this run of {run}. Carry on with that one.")
     total, done = wanted(run), Verdict.objects.filter(run=run).count()
     running.progress(done, total, "Loading the judge")
-    if done < total or is_owed(run):
+    if done < total or owed(run):
         _judge_open(running, run, done=done, total=total)
     with running.writing():
         follow(run.dataset)

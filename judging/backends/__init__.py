@@ -3,6 +3,7 @@
 Django-free, like all of this package: a backend gets texts and gives answers; judging.runs does the rest.
 """
 
+from collections.abc import Mapping
 from importlib import import_module
 
 from judging.backends.base import Backend, Settings
@@ -26,4 +27,23 @@ def load_backend(settings: Settings) -> Backend:
     return getattr(import_module(module), name)(settings)
 
 
-__all__ = ["PARAMETERS", "PATHS", "Backend", "BadParametersError", "Settings", "load_backend", "read_parameters"]
+def explains(backend: str, parameters: Mapping[str, object]) -> bool:
+    """Whether such a judge can write a reason later, for a choice that it made before.
+
+    In the exact mode the choice is read out of the whole text, so the reason is there with it or not at all.
+    """
+    if backend == "transformers":
+        return read_parameters(backend, parameters).mode == "verdict"
+    return backend == "fake"
+
+
+__all__ = [
+    "PARAMETERS",
+    "PATHS",
+    "Backend",
+    "BadParametersError",
+    "Settings",
+    "explains",
+    "load_backend",
+    "read_parameters",
+]

@@ -97,15 +97,11 @@ class Explanation:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """reasons: it can give them with its verdicts. explains: also later, for a choice that it made before.
-
-    chunk: how many questions it likes to have at once.
-    """
+    """reasons: it can give them with its verdicts. chunk: how many questions it likes to have at once."""
 
     probabilities: bool
     reasons: bool
     chunk: int
-    explains: bool = False
 
 
 class Memory(Protocol):
@@ -133,7 +129,7 @@ class Backend(Protocol):
         ...
 
     def explain(self, decided: Sequence[tuple[Question, int]]) -> Iterator[Explanation | None]:
-        """Questions with the choice that was made of each, in the order shown. Only where it `explains`."""
+        """Questions with the choice that was made of each, in the order shown. Only where judging.backends.explains."""
         ...
 
     def close(self) -> None: ...

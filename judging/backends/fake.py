@@ -35,7 +35,7 @@ class Fake:
     So it says the same in both orders, until position_bias makes it lean to what is shown first.
     """
 
-    capabilities = Capabilities(probabilities=True, reasons=True, chunk=500, explains=True)
+    capabilities = Capabilities(probabilities=True, reasons=True, chunk=500)
     identity: dict[str, object] = {}
 
     def __init__(self, settings: Settings):

@@ -104,7 +104,7 @@ class LocalCheckpoint:
         }
         # Enough questions that alike ones are found among them, few enough to keep in memory.
         verdict = self.parameters.mode == "verdict"
-        self.capabilities = Capabilities(probabilities=verdict, reasons=True, chunk=1024, explains=verdict)
+        self.capabilities = Capabilities(probabilities=verdict, reasons=True, chunk=1024)
 
     def close(self) -> None:
         del self.model, self.reader

@@ -89,6 +89,9 @@ class JudgeRun(models.Model):
         DISAGREEMENTS = "disagreements", "A reason where people chose otherwise or the orders contradict"
         ALL = "all", "A reason with every verdict"
 
+    # Reasons that are written when all verdicts are there.
+    SECOND_PASS = {Reasons.SAMPLE, Reasons.DISAGREEMENTS}
+
     judge = models.ForeignKey(Judge, models.PROTECT, related_name="runs")
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="judge_runs")
     order = models.CharField(max_length=5, choices=Order, default=Order.GIVEN)

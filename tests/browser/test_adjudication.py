@@ -1,6 +1,7 @@
 """A reviewer adjudicates split pairs one after the other by keyboard alone."""
 
 import pytest
+from playwright.sync_api import expect
 
 from annotation.models import Adjudication, Choice, Role
 from tests import factories
@@ -21,8 +22,9 @@ def test_a_reviewer_adjudicates_by_keyboard(open_page):
     assert people[0].username not in page.content()
 
     # Enter without a choice sends nothing: the browser says what is missing, at its place.
+    page.wait_for_load_state()
     page.keyboard.press("Enter")
-    assert page.evaluate("document.activeElement.name") == "choice"
+    expect(page.locator("input[name=choice]:focus")).to_have_count(1)
     page.keyboard.press("2")
     page.keyboard.press("t")
     page.keyboard.press("n")

@@ -13,7 +13,7 @@ from jobs.running import run_here
 from judging import explaining
 from judging.backends.fake import Fake
 from judging.models import JudgeRun, Verdict
-from judging.reasons import is_owed
+from judging.reasons import owed
 from judging.runs import RunError, continue_run, start_run
 from tests import factories
 
@@ -95,7 +95,7 @@ def test_a_second_pass_that_broke_off_goes_on_with_what_is_missing(dataset, monk
     run_here(job=carried_on.job, out=io.StringIO())
     assert not before & set(asked)
     assert len(explained(run)) == len(asked) + 2
-    assert not is_owed(run)
+    assert not owed(run)
     with pytest.raises(RunError):
         continue_run(run=carried_on)
 
@@ -104,6 +104,12 @@ def test_what_gives_no_reason_later_is_refused(dataset):
     judge = factories.make_judge(name="server", backend="openai", model="m", template="json@1")
     with pytest.raises(RunError, match="all reasons or none"):
         start_run(judge=judge, dataset=dataset, reasons="sample", send=False)
+
+
+def test_a_checkpoint_read_as_the_paper_does_gives_its_reasons_with_its_verdicts_or_not_at_all(dataset):
+    judge = factories.make_judge(name="exact", backend="transformers", model="/x", parameters={"mode": "exact"})
+    with pytest.raises(RunError, match="all reasons or none"):
+        start_run(judge=judge, dataset=dataset, reasons="disagreements", send=False)
 
 
 @pytest.fixture

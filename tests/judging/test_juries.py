@@ -120,10 +120,3 @@ def test_a_jury_needs_a_rule_and_gives_no_reasons():
         jury("loudest")
     with pytest.raises(RunError, match="gives no reasons"):
         start_run(judge=jury("majority"), dataset=dataset, reasons="all", send=False)
-
-
-def test_the_rules_of_both_places_are_the_same():
-    from judging.judges import JURY_RULES
-    from judging.juries import Jury
-
-    assert tuple(Jury.RULES) == JURY_RULES
