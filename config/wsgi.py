@@ -6,7 +6,7 @@ import signal
 from django.core.wsgi import get_wsgi_application
 
 from config.embedded.processes import MARK
-from jobs.processes import die_with_parent
+from jobs.parents import die_with_parent
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 if MARK in os.environ:

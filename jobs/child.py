@@ -12,7 +12,7 @@ from typing import Any
 
 import django
 
-from jobs.processes import die_with_parent
+from jobs.parents import die_with_parent
 
 logger = logging.getLogger("jobs.child")
 

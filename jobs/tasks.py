@@ -4,7 +4,7 @@ from celery import shared_task
 from celery.signals import worker_process_init, worker_ready, worker_shutting_down
 
 from jobs import logs, messages, reaper, supervise
-from jobs.processes import die_with_parent
+from jobs.parents import die_with_parent
 
 
 @shared_task(name=messages.ATTEMPT_TASK)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from jobs.processes import die_with_parent
+from jobs.parents import die_with_parent
 
 # Inherited by everything that a supervisor starts: the next one on the same data directory finds what was left.
 MARK = "TIEBREAK_SUPERVISED"

@@ -7,7 +7,6 @@ replaced in this way is asked of the model itself (`takes_packs`).
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from itertools import pairwise
 from typing import Any, Protocol
 
@@ -17,6 +16,7 @@ from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedM
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from judging.backends import varlen
 from judging.backends.prefixes import Ids, Tree, tree_of
 
 NAME = "tiebreak"
@@ -33,16 +33,19 @@ class Plan(Protocol):
         ...
 
 
-_plan: ContextVar[Plan | None] = ContextVar("plan", default=None)
+# Of the whole process: gradients that compute activations anew do so in a thread of their own.
+_plan: Plan | None = None
 
 
 @contextmanager
 def laid(plan: Plan) -> Iterator[None]:
-    token = _plan.set(plan)
+    """One model of a process at a time."""
+    global _plan
+    before, _plan = _plan, plan
     try:
         yield
     finally:
-        _plan.reset(token)
+        _plan = before
 
 
 def _attention(
@@ -53,15 +56,14 @@ def _attention(
     attention_mask: torch.Tensor | None,
     **more: Any,
 ) -> tuple[torch.Tensor, None]:
-    plan = _plan.get()
-    if plan is None:
+    if _plan is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, **more)
-    seen = plan.attend(int(module.layer_idx), query, key, value, more.get("scaling"))  # type: ignore[arg-type]
+    seen = _plan.attend(int(module.layer_idx), query, key, value, more.get("scaling"))  # type: ignore[arg-type]
     return seen.transpose(1, 2).contiguous(), None
 
 
 def _mask(*args: Any, **more: Any) -> torch.Tensor | None:
-    return None if _plan.get() is not None else sdpa_mask(*args, **more)
+    return None if _plan is not None else sdpa_mask(*args, **more)
 
 
 AttentionInterface.register(NAME, _attention)
@@ -82,7 +84,7 @@ class TreePlan:
         )[None]
         self.ends = torch.tensor([ends[leaf + 1] - 1 for leaf in tree.leaves], device=device)
         own = [slice(start, end) for start, end in pairwise(ends)]
-        self.spans: list[tuple[slice, list[slice], torch.Tensor | None]] = []
+        self.spans: list[tuple[slice, list[slice]]] = []
         above: list[list[slice]] = []
         for number, node in enumerate(tree.nodes):
             path = [*([] if node.parent is None else above[node.parent])]
@@ -92,11 +94,13 @@ class TreePlan:
             else:
                 path.append(own[number])
             above.append(path)
-            length, seen = len(node.ids), node.start + len(node.ids)
-            causal = None
-            if 1 < length < seen:
-                causal = torch.ones(length, seen, dtype=torch.bool, device=device).tril(seen - length)
-            self.spans.append((own[number], path, causal))
+            self.spans.append((own[number], path))
+        self.masks: dict[tuple[int, int], torch.Tensor] = {}
+        # For a kernel that does all at once: the keys that each node sees, one node's behind the other's.
+        self.seen = torch.tensor([at for _, path in self.spans for part in path for at in range(part.start, part.stop)])
+        self.seen = self.seen.to(device)
+        self.asking = varlen.Rows.of([len(node.ids) for node in tree.nodes], device)
+        self.asked = varlen.Rows.of([node.start + len(node.ids) for node in tree.nodes], device)
 
     def attend(
         self,
@@ -106,12 +110,16 @@ class TreePlan:
         value: torch.Tensor,
         scaling: float | None,
     ) -> torch.Tensor:
+        if varlen.works_on(query):
+            keys, values = key.index_select(2, self.seen), value.index_select(2, self.seen)
+            return varlen.attend(query, keys, values, asking=self.asking, asked=self.asked, scaling=scaling)
         out = torch.empty_like(query)
         grouped = query.shape[1] != key.shape[1]
-        for own, path, causal in self.spans:
+        for own, path in self.spans:
             keys = key[:, :, path[0]] if len(path) == 1 else torch.cat([key[:, :, part] for part in path], dim=2)
             values = value[:, :, path[0]] if len(path) == 1 else torch.cat([value[:, :, part] for part in path], dim=2)
             asking = query[:, :, own]
+            causal = self._causal(asking.shape[2], keys.shape[2], query.device)
             out[:, :, own] = functional.scaled_dot_product_attention(
                 asking,
                 keys,
@@ -122,6 +130,15 @@ class TreePlan:
                 enable_gqa=grouped,
             )
         return out
+
+    def _causal(self, length: int, seen: int, device: torch.device) -> torch.Tensor | None:
+        """Who sees whom where the first tokens of `seen` are all seen; None where no mask is needed."""
+        if not 1 < length < seen:
+            return None
+        if (length, seen) not in self.masks:
+            mask = torch.ones(length, seen, dtype=torch.bool, device=device).tril(seen - length)
+            self.masks[length, seen] = mask
+        return self.masks[length, seen]
 
 
 @torch.inference_mode()

@@ -102,7 +102,7 @@ def test_killing_a_tree_sees_all_of_it_gone(start):
 
 def test_a_process_dies_with_its_parent_whatever_happens_to_that():
     """The parent is killed; its child, which asked for TERM, ends with what that does to it."""
-    child = "import time; from jobs.processes import die_with_parent as d; import signal, os; d(signal.SIGTERM); "
+    child = "import time; from jobs.parents import die_with_parent as d; import signal, os; d(signal.SIGTERM); "
     child += "print(os.getpid(), flush=True); time.sleep(60)"
     parent = subprocess.Popen(
         [sys.executable, "-c", f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"],
@@ -118,6 +118,6 @@ def test_a_process_dies_with_its_parent_whatever_happens_to_that():
 
 
 def test_a_process_ends_at_once_where_its_parent_has_already_gone():
-    code = "from jobs.processes import die_with_parent; die_with_parent(parent=1)"
+    code = "from jobs.parents import die_with_parent; die_with_parent(parent=1)"
     ended = subprocess.run([sys.executable, "-c", code], cwd=settings.BASE_DIR, check=False)
     assert ended.returncode == -signal.SIGKILL

@@ -6,23 +6,10 @@ neither changes what is learnt.
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 from heapq import heapify, heapreplace
 
 Piece = list[int]
 """Indices of samples that go through the model together on one process; empty where it has nothing to do."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """pieces[micro][rank]: every process goes through the model equally often, as gradients are summed together."""
-
-    epoch: int
-    pieces: list[list[Piece]]
-
-    @property
-    def samples(self) -> list[int]:
-        return [index for micro in self.pieces for piece in micro for index in piece]
 
 
 def batches_of(count: int, *, epoch: int, seed: int, size: int) -> list[list[int]]:
@@ -32,10 +19,11 @@ def batches_of(count: int, *, epoch: int, seed: int, size: int) -> list[list[int
     return [order[start : start + size] for start in range(0, count, size)]
 
 
-def cut(batch: Sequence[int], lengths: Sequence[int], *, world: int, tokens: int, packed: bool, epoch: int) -> Step:
-    """Cut a step's samples into pieces of at most `tokens` tokens (one sample more, if it alone is longer).
+def cut(batch: Sequence[int], lengths: Sequence[int], *, world: int, tokens: int, packed: bool) -> list[list[Piece]]:
+    """Cut a step's samples into pieces of at most `tokens` tokens (more, where one sample alone is longer).
 
-    A packed piece costs the sum of its lengths, a padded one its longest times its rows.
+    What comes is [round][process]: every process goes through the model equally often, since gradients are summed
+    over all of them. A packed piece costs the sum of its lengths, a padded one its longest times its rows.
     """
     cost = _packed_cost if packed else _padded_cost
     split = _even if packed else _alike
@@ -46,14 +34,14 @@ def cut(batch: Sequence[int], lengths: Sequence[int], *, world: int, tokens: int
         if fits or micros * world >= len(batch):
             break
         micros += 1
-    return Step(epoch, [pieces[start : start + world] for start in range(0, len(pieces), world)])
+    return [pieces[start : start + world] for start in range(0, len(pieces), world)]
 
 
-def padding_share(step: Step, lengths: Sequence[int]) -> float:
+def padding_share(rounds: Sequence[Sequence[Piece]], lengths: Sequence[int]) -> float:
     """How much of what goes through the model is padding, where pieces are padded."""
-    real = sum(lengths[index] for index in step.samples)
-    read = sum(_padded_cost(piece, lengths) for micro in step.pieces for piece in micro)
-    return 1 - real / read if read else 0.0
+    pieces = [piece for each in rounds for piece in each]
+    read = sum(_padded_cost(piece, lengths) for piece in pieces)
+    return 1 - sum(_packed_cost(piece, lengths) for piece in pieces) / read if read else 0.0
 
 
 def _even(batch: Sequence[int], lengths: Sequence[int], parts: int) -> list[Piece]:
@@ -81,7 +69,8 @@ def _alike(batch: Sequence[int], lengths: Sequence[int], parts: int) -> list[Pie
     pieces = _runs(order, lengths, low)
     while len(pieces) < parts:
         # As many pieces as asked for: the most expensive one is halved, until none has two samples.
-        widest = max(range(len(pieces)), key=lambda number: (len(pieces[number]) > 1, _padded_cost(pieces[number], lengths)))
+        costs = [(len(piece) > 1, _padded_cost(piece, lengths)) for piece in pieces]
+        widest = costs.index(max(costs))
         piece = pieces[widest]
         if len(piece) < 2:
             pieces.append([])
