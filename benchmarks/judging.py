@@ -66,6 +66,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--reference", type=Path, required=True, help="A checkout of WeOpenML/PandaLM.")
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--pairs", type=int, default=24)
+    parser.add_argument("--reference-pairs", type=int, help="The reference does so many of them; its time is scaled.")
+    parser.add_argument("--without-exact", action="store_true", help="Leave out the ways that write by beams.")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--candidates", type=int, default=5)
@@ -154,6 +156,7 @@ def _test_set(reference: _Reference, engine: Any, rows: list[dict], options: arg
     questions = _questions(rows)
     tenth = questions[: max(1, len(questions) // 10)]
     packed = engine.reader
+    few = options.reference_pairs or len(rows)
 
     def padded() -> list[Answer]:
         engine.reader = Padded(engine.model, pad=0)
@@ -163,7 +166,7 @@ def _test_set(reference: _Reference, engine: Any, rows: list[dict], options: arg
             engine.reader = packed
 
     ways: dict[str, Callable[[], Any]] = {
-        "reference": lambda: reference.texts(rows),
+        "reference": lambda: reference.texts(rows[:few]),
         "verdict": lambda: _judged(engine, questions),
         "verdict, padded batches": padded,
         "verdict, one by one": lambda: _judged(engine, questions, batch_tokens=1),
@@ -172,7 +175,12 @@ def _test_set(reference: _Reference, engine: Any, rows: list[dict], options: arg
         "exact, without the text": lambda: _judged(engine, questions, mode="exact"),
         "exact": lambda: _judged(engine, questions, mode="exact", reasons=True),
     }
+    if options.without_exact:
+        ways = {
+            name: way for name, way in ways.items() if not name.startswith("exact") and not name.endswith("for all")
+        }
     times, said = _interleaved(ways, options.rounds, warm=[name for name in ways if name != "reference"])
+    times["reference"] = [seconds * len(rows) / few for seconds in times["reference"]]
     texts = said["reference"]
     expected = [reference.choice(text) for text in texts]
     gold = [row["gold"] for row in rows]
@@ -181,13 +189,14 @@ def _test_set(reference: _Reference, engine: Any, rows: list[dict], options: arg
         choices = expected if name == "reference" else _choices(outcome)
         found[name] = {
             **_speed(times, name, len(rows)),
-            "same_verdict_as_reference": _same(choices, expected),
-            "same_as_people": _same(choices, gold),
+            "same_verdict_as_reference": _same(choices[:few], expected),
+            "same_as_people": _same(choices, gold[: len(choices)]),
         }
-    raws = [answer.raw for answer in sorted(said["exact"], key=lambda answer: answer.pair_id)]
-    found["exact"]["same_text_as_reference"] = _same(
-        [reference.provider.filter_special_token(raw) for raw in raws], texts
-    )
+    if "exact" in said:
+        raws = [answer.raw for answer in sorted(said["exact"], key=lambda answer: answer.pair_id)][:few]
+        found["exact"]["same_text_as_reference"] = _same(
+            [reference.provider.filter_special_token(raw) for raw in raws], texts
+        )
     alone = {answer.pair_id: answer for answer in said["verdict, one by one"]}
     found["verdict"]["largest_difference_to_one_by_one"] = max(
         abs(getattr(answer, name) - getattr(alone[answer.pair_id], name))
@@ -276,8 +285,13 @@ def _logits(engine: Any, questions: list[Question]) -> dict[str, float]:
     """By how much the logits of a pack differ from those of each prompt alone."""
     prompts = sorted(prompt.ids for prompt in engine._prompts(questions))
     packed = engine.reader.last_logits(prompts)
-    alone = torch.stack([engine.model(input_ids=torch.tensor([ids])).logits[0, -1].detach() for ids in prompts])
+    alone = torch.stack([_alone(engine.model, ids) for ids in prompts])
     return {"largest_difference": float((packed - alone).abs().max()), "spread": float(alone.std())}
+
+
+@torch.inference_mode()
+def _alone(model: Any, ids: list[int]) -> torch.Tensor:
+    return model(input_ids=torch.tensor([ids], device=model.device)).logits[0, -1]
 
 
 def _limit(engine: Any, questions: list[Question], seconds: list[float]) -> dict[str, float]:
@@ -286,12 +300,15 @@ def _limit(engine: Any, questions: list[Question], seconds: list[float]) -> dict
     heads = model.get_input_embeddings().weight.numel() + model.get_output_embeddings().weight.numel()
     parameters = sum(p.numel() for p in model.parameters()) - heads
     tokens = sum(len(prompt.ids) for prompt in engine._prompts(questions))
-    n = 2048
-    left, right = torch.randn(n, n, dtype=model.dtype), torch.randn(n, n, dtype=model.dtype)
+    gpu = model.device.type == "cuda"
+    n = 8192 if gpu else 2048
+    left, right = (torch.randn(n, n, dtype=model.dtype, device=model.device) for _ in range(2))
     taken = []
     for _ in range(9):
         started = time.perf_counter()
         left @ right
+        if gpu:
+            torch.cuda.synchronize()
         taken.append(time.perf_counter() - started)
     rate = 2 * n**3 / statistics.median(taken)
     least = 2 * parameters * tokens / rate
@@ -302,6 +319,7 @@ def _machine(options: argparse.Namespace) -> dict:
     return {
         "cpus": os.cpu_count(),
         "threads": options.threads,
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "transformers": transformers.__version__,

@@ -1,0 +1,119 @@
+"""What a training run needs, before it is started: memory on each device, disk, time. Pure.
+
+States follow the two published forms for ZeRO, and the larger is taken: the paper's (Rajbhandari et al., 2020, arXiv
+1910.02054, section 5: with K = 12 bytes a parameter for Adam in mixed precision) and that of DeepSpeed's own estimator
+(deepspeed.runtime.zero.stage_1_and_2.estimate_zero2_model_states_mem_needs and its like for stage 3). Activations are
+counted tensor by tensor as transformers' layers keep them for the way back; the constants were checked against
+measurements (docs/benchmarks.md). A dry run replaces all of this by what it measured.
+"""
+
+from dataclasses import dataclass
+
+from training.script.config import Hyperparameters
+from training.shapes import Shape
+
+GB = 1024**3
+# CUDA's context and what libraries take, which torch does not count.
+CONTEXT = GB // 2
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes on each device."""
+
+    states: int
+    activations: int
+    logits: int
+
+    @property
+    def total(self) -> int:
+        return self.states + self.activations + self.logits
+
+
+def memory_of(
+    shape: Shape, given: Hyperparameters, *, devices: int, bf16: bool, answer_share: float = 0.3, fused: bool = False
+) -> Memory:
+    """answer_share: of the tokens, those of answers, which alone are projected onto the vocabulary."""
+    width = 2 if bf16 else 4
+    tokens = max(given.piece_tokens, given.max_length)
+    return Memory(
+        states=_states(shape, given, devices=devices, bf16=bf16),
+        activations=tokens * _activations(shape, given, width=width, fused=fused),
+        # The logits in the model's format, in fp32, their softmax and their gradient.
+        logits=int(tokens * answer_share) * shape.vocabulary * (2 * width + 8),
+    )
+
+
+def trained_parameters(shape: Shape, given: Hyperparameters) -> int:
+    """Of adapters on queries and values, or all."""
+    if given.lora is None:
+        return shape.parameters
+    return shape.layers * given.lora.rank * (2 * shape.hidden + shape.hidden + shape.keys)
+
+
+def _states(shape: Shape, given: Hyperparameters, *, devices: int, bf16: bool) -> int:
+    all_, trained = shape.parameters, trained_parameters(shape, given)
+    return max(_paper(all_, trained, given, devices, bf16), _estimator(all_, trained, given, devices, bf16))
+
+
+def _paper(all_: int, trained: int, given: Hyperparameters, devices: int, bf16: bool) -> int:
+    """2 bytes a weight, 2 a gradient, 12 of the optimizer (4 less for SGD), each spread from its stage on."""
+    weights, gradients = (2, 2) if bf16 else (4, 4)
+    moments = 8 if given.optimizer == "adamw" else 4
+    optimizer = moments + (4 if bf16 else 0)
+    if given.offload:
+        optimizer = 0
+    stage = given.zero_stage
+    return (
+        weights * all_ // (devices if stage >= 3 else 1)
+        + gradients * trained // (devices if stage >= 2 else 1)
+        + optimizer * trained // (devices if stage >= 1 else 1)
+    )
+
+
+def _estimator(all_: int, trained: int, given: Hyperparameters, devices: int, bf16: bool) -> int:
+    """DeepSpeed's: 4 bytes a parameter and 16 (18 at stage 3) a parameter over the devices; offloading leaves 2 or 4.
+
+    It takes the optimizer to be Adam in mixed precision. Frozen parameters are 2 bytes each.
+    """
+    if given.zero_stage == 0 or not bf16 or given.optimizer != "adamw":
+        return 0
+    frozen = 2 * (all_ - trained)
+    if given.zero_stage == 3:
+        return (2 if given.offload else 18) * trained // devices + frozen // devices
+    if given.offload:
+        return 4 * trained + frozen
+    return 4 * trained + 16 * trained // devices + frozen
+
+
+def _activations(shape: Shape, given: Hyperparameters, *, width: int, fused: bool) -> int:
+    """Bytes a token, through all layers."""
+    hidden, inner, keys = shape.hidden, shape.inner, shape.keys
+    if shape.is_gated:
+        # A norm in fp32: its input, what came of it, and that in the model's format; a fused one keeps its input.
+        norm = hidden * (width if fused else 8 + width)
+        # Gate, up, the gate's activation and the product; a fused one computes the last two again.
+        forward = inner * width * (2 if fused else 4)
+    else:
+        norm = hidden * width
+        forward = inner * width * 4
+    # What goes into the projections; queries, keys and values as the kernel takes them; what it gives.
+    attention = width * (hidden + hidden + 2 * hidden + 2 * hidden + keys)
+    layer = 2 * norm + attention + forward + 2 * width * hidden
+    if given.gradient_checkpointing:
+        # Each layer's input, and one layer at a time in full.
+        return shape.layers * width * hidden + layer
+    return shape.layers * layer
+
+
+def disk_of(shape: Shape, given: Hyperparameters, *, bf16: bool) -> int:
+    """Bytes at most: the weights of every epoch, and two states, since the old one goes when the new one is whole."""
+    width = 2 if bf16 else 4
+    trained = trained_parameters(shape, given)
+    moments = 8 if given.optimizer == "adamw" else 4
+    state = width * trained + (moments + 4) * trained
+    return given.epochs * width * shape.parameters + 2 * state
+
+
+def steps_of(samples: int, given: Hyperparameters) -> int:
+    return -(-samples // given.global_batch) * given.epochs
