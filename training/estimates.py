@@ -12,22 +12,26 @@ from dataclasses import dataclass
 from training.script.config import Hyperparameters
 from training.shapes import Shape
 
-GB = 1024**3
-# CUDA's context and what libraries take, which torch does not count.
-CONTEXT = GB // 2
+# DeepSpeed's reduce_bucket_size, in numbers.
+BUCKET = 500_000_000
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes on each device."""
+    """Bytes on each device.
+
+    states: weights, gradients and the optimizer's, by the larger of the two forms; they are all there when a step ends.
+    held: those of them that are there while activations are. The device needs whichever moment needs more.
+    """
 
     states: int
+    held: int
     activations: int
     logits: int
 
     @property
     def total(self) -> int:
-        return self.states + self.activations + self.logits
+        return max(self.states, self.held + self.activations + self.logits)
 
 
 def memory_of(
@@ -36,11 +40,17 @@ def memory_of(
     """answer_share: of the tokens, those of answers, which alone are projected onto the vocabulary."""
     width = 2 if bf16 else 4
     tokens = max(given.piece_tokens, given.max_length)
+    trained = trained_parameters(shape, given)
+    paper = _paper(shape.parameters, trained, given, devices, bf16)
+    gradients = width * trained // (devices if given.zero_stage >= 2 else 1)
+    bucket = width * min(BUCKET, trained) if given.zero_stage >= 1 else 0
     return Memory(
-        states=_states(shape, given, devices=devices, bf16=bf16),
+        states=max(paper, _estimator(shape.parameters, trained, given, devices, bf16)),
+        # Gradients grow as activations go; a bucket of them is on its way to the other devices.
+        held=paper - gradients + bucket,
         activations=tokens * _activations(shape, given, width=width, fused=fused),
-        # The logits in the model's format, in fp32, their softmax and their gradient.
-        logits=int(tokens * answer_share) * shape.vocabulary * (2 * width + 8),
+        # The logits in the model's format, in fp32, their logarithm and their gradient.
+        logits=int(tokens * answer_share) * shape.vocabulary * (width + 12),
     )
 
 
@@ -49,11 +59,6 @@ def trained_parameters(shape: Shape, given: Hyperparameters) -> int:
     if given.lora is None:
         return shape.parameters
     return shape.layers * given.lora.rank * (2 * shape.hidden + shape.hidden + shape.keys)
-
-
-def _states(shape: Shape, given: Hyperparameters, *, devices: int, bf16: bool) -> int:
-    all_, trained = shape.parameters, trained_parameters(shape, given)
-    return max(_paper(all_, trained, given, devices, bf16), _estimator(all_, trained, given, devices, bf16))
 
 
 def _paper(all_: int, trained: int, given: Hyperparameters, devices: int, bf16: bool) -> int:
@@ -87,23 +92,20 @@ def _estimator(all_: int, trained: int, given: Hyperparameters, devices: int, bf
 
 
 def _activations(shape: Shape, given: Hyperparameters, *, width: int, fused: bool) -> int:
-    """Bytes a token, through all layers."""
-    hidden, inner, keys = shape.hidden, shape.inner, shape.keys
-    if shape.is_gated:
-        # A norm in fp32: its input, what came of it, and that in the model's format; a fused one keeps its input.
-        norm = hidden * (width if fused else 8 + width)
-        # Gate, up, the gate's activation and the product; a fused one computes the last two again.
-        forward = inner * width * (2 if fused else 4)
-    else:
-        norm = hidden * width
-        forward = inner * width * 4
-    # What goes into the projections; queries, keys and values as the kernel takes them; what it gives.
-    attention = width * (hidden + hidden + 2 * hidden + 2 * hidden + keys)
-    layer = 2 * norm + attention + forward + 2 * width * hidden
+    """Bytes a token, through all layers: what each keeps for the way back."""
+    hidden, inner = shape.hidden, shape.inner
+    # A norm's input; transformers' own RMSNorm keeps it in fp32, and what came of it twice.
+    norm = hidden * (8 + width) if shape.is_gated and not fused else hidden * width
+    # Gate, up, their product and, unless it is computed again, the gate's activation; or what comes of a GELU's parts.
+    forward = inner * width * (3 if fused and shape.is_gated else 4)
+    # What the projections read; queries, keys and values spread over the heads; what attention gives, twice.
+    attention = width * (hidden + 3 * hidden + 2 * hidden)
+    layer = 2 * norm + width * hidden + attention + forward
     if given.gradient_checkpointing:
         # Each layer's input, and one layer at a time in full.
-        return shape.layers * width * hidden + layer
-    return shape.layers * layer
+        return shape.layers * width * hidden + 2 * layer
+    # On the way back one layer's gradients lie beside it.
+    return (shape.layers + 1) * layer
 
 
 def disk_of(shape: Shape, given: Hyperparameters, *, bf16: bool) -> int:
