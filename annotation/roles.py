@@ -13,7 +13,7 @@ from annotation.models import Role, User
 View = Callable[..., HttpResponse]
 
 # What a researcher works on in the admin; people and sign-ins are the administrator's.
-RESEARCHER_APPS = frozenset({"annotation", "judging", "jobs"})
+RESEARCHER_APPS = frozenset({"annotation", "judging", "jobs", "training"})
 ADMINISTRATOR_MODELS = frozenset({"user"})
 
 

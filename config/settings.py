@@ -212,6 +212,12 @@ JOB_RETRY_SECONDS = _seconds("JOB_RETRY_SECONDS", 10)
 JOB_LOG_DAYS = env.float("JOB_LOG_DAYS", 90, validate=validate.Range(min=0))
 JOB_LOG_BYTES = env.int("JOB_LOG_BYTES", 64 * 1024**2, validate=validate.Range(min=64 * 1024))
 
+# Snapshots and training runs: on several machines a folder that all of them see.
+TRAINING_ROOT = Path(env.str("TRAINING_ROOT", "") or TIEBREAK_HOME / "training").absolute()
+TRAINING_LAUNCHER = env.str("TRAINING_LAUNCHER", "deepspeed", validate=validate.OneOf(["deepspeed", "torchrun"]))
+# A run that has said nothing for so long hangs, and is ended.
+TRAINING_SILENCE_SECONDS = _seconds("TRAINING_SILENCE_SECONDS", 1800)
+
 # Notifications are mailed where a server is named; they are rows, and tried again (annotation/notification_mail.py).
 EMAIL_HOST = env.str("EMAIL_HOST", "")
 EMAIL_PORT = env.int("EMAIL_PORT", 25, validate=validate.Range(min=1, max=65535))

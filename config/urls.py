@@ -13,5 +13,6 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("annotation.urls")),
     path("", include("judging.urls")),
+    path("", include("training.urls")),
     path("", include("jobs.urls")),
 ]

@@ -229,3 +229,24 @@ class Attempt(models.Model):
         """Of the error: in a traceback, the line that says what it was."""
         lines = [line for line in self.error.splitlines() if line.strip()]
         return lines[-1] if lines else ""
+
+
+class Lease(models.Model):
+    """A device that an attempt has for itself. One that has ended holds none, whatever became of it."""
+
+    attempt = models.ForeignKey(Attempt, models.CASCADE, related_name="leases")
+    host = models.CharField(max_length=255)
+    device = models.CharField(max_length=20, help_text="Its number on the host, or cpu.")
+    taken_at = models.DateTimeField(default=timezone.now)
+    released_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["host", "device", "-taken_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["host", "device"], condition=Q(released_at=None), name="lease_one_live_a_device"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.device} of {self.host}"

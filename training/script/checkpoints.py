@@ -1,7 +1,7 @@
 """Saving a run and going on with it. Torch.
 
 state: what a run goes on from, by DeepSpeed, a part of it by every process. weights: a checkpoint that any reader of
-transformers' format can load: safetensors, tokenizer, generation settings, a card.
+transformers' format can load: safetensors, tokenizer, generation settings.
 """
 
 import shutil
@@ -75,7 +75,6 @@ def save_weights(
     *,
     step: int,
     epoch: int,
-    card: str,
     rank: int,
     generation: GenerationConfig,
 ) -> int:
@@ -91,7 +90,6 @@ def save_weights(
             model.save_pretrained(draft, state_dict=_merged(model), safe_serialization=True)
             model.generation_config = before
             tokenizer.save_pretrained(draft)
-            (draft / "README.md").write_text(card)
             # The weights come out readable by their owner alone, and workers may be another user.
             for file in draft.iterdir():
                 file.chmod(0o644)

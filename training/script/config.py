@@ -93,7 +93,6 @@ class RunConfig(Frozen):
     hyperparameters: Hyperparameters = Hyperparameters()
     devices: int = Field(1, ge=1, le=1024)
     dry_steps: int = Field(0, ge=0, le=100)
-    card: str = ""
 
     @classmethod
     def read(cls, folder: Path) -> "RunConfig":

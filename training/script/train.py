@@ -342,7 +342,6 @@ def keep_weights(run: Run, engine: Any, tokenizer: PreTrainedTokenizerBase, pad:
         run.folder,
         step=step,
         epoch=epoch,
-        card=run.config.card,
         rank=run.rank,
         generation=GenerationConfig(do_sample=False, eos_token_id=tokenizer.eos_token_id, pad_token_id=pad),
     )

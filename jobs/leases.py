@@ -1,0 +1,77 @@
+"""Devices that an attempt has for itself: GPUs, or on a machine without any the CPU."""
+
+import os
+import re
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from jobs.errors import PermanentError
+from jobs.models import Attempt, Lease
+from jobs.running import Running
+
+CPU = "cpu"
+LOOK_SECONDS = 1.0
+_NODE = re.compile(r"nvidia(\d+)")
+
+
+def devices_here(dev: Path = Path("/dev")) -> list[str]:
+    """GPUs by number, those that CUDA_VISIBLE_DEVICES leaves; on a machine without any, the CPU."""
+    there = sorted((match[1] for node in dev.glob("nvidia*") if (match := _NODE.fullmatch(node.name))), key=int)
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        named = [name.strip() for name in visible.split(",") if name.strip()]
+        # Names of another kind (UUIDs) are taken as they are.
+        there = [name for name in named if name in there or not name.lstrip("-").isdigit()]
+    return there or [CPU]
+
+
+@contextmanager
+def leased(running: Running, *, wanted: int) -> Iterator[list[str]]:
+    """So many GPUs of this machine, or its CPU however many are wanted. Waits for as long as others have them.
+
+    Raises PermanentError where the machine has fewer, and what `running.progress` raises.
+    """
+    known = devices_here()
+    wanted = 1 if known == [CPU] else wanted
+    if wanted > len(known):
+        raise PermanentError(
+            f"The run wants {wanted} devices, and {socket.gethostname()} has {len(known)}. Ask for fewer, or start a "
+            "worker of the queue “gpu” on a machine that has them."
+        )
+    attempt = Attempt.objects.get(job=running.job_id, number=running.number)
+    while not (taken := _take(attempt, known, wanted)):
+        running.progress(0, None, f"Waiting for a device: {_holders(known)}")
+        time.sleep(LOOK_SECONDS)
+    try:
+        yield taken
+    finally:
+        Lease.objects.filter(attempt=attempt, released_at=None).update(released_at=timezone.now())
+
+
+def _take(attempt: Attempt, known: Sequence[str], wanted: int) -> list[str]:
+    """All of them or none, so that two runs never wait for each other with half of what they want."""
+    host = socket.gethostname()
+    held = Lease.objects.filter(host=host, released_at=None)
+    held.exclude(attempt__state=Attempt.State.RUNNING).update(released_at=timezone.now())
+    busy = set(held.values_list("device", flat=True))
+    free = [device for device in known if device not in busy][:wanted]
+    if len(free) < wanted:
+        return []
+    try:
+        with transaction.atomic():
+            Lease.objects.bulk_create(Lease(attempt=attempt, host=host, device=device) for device in free)
+    except IntegrityError:
+        return []  # Somebody else was quicker.
+    return free
+
+
+def _holders(known: Sequence[str]) -> str:
+    held = Lease.objects.filter(host=socket.gethostname(), released_at=None, device__in=known)
+    titles = sorted(set(held.values_list("attempt__job__title", flat=True)))
+    return ", ".join(f"“{title}”" for title in titles) + (" has it" if len(titles) == 1 else " have them")

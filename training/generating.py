@@ -1,0 +1,94 @@
+"""A candidate's answers to the prompts of a dataset, as responses of its generator. Imports torch when it works.
+
+As PandaLM's candidates were asked: Alpaca's prompt, four beams, a penalty on repetition. Prompts of like length are
+written to together. What is answered is saved as it comes and not asked again.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from annotation.models import Dataset, Prompt, Response, content_hash
+from jobs.leases import leased
+from jobs.running import Running
+from judging.questions import storable
+from training.alpaca import alpaca_prompt
+from training.models import Checkpoint
+from training.runs import weights_folder
+
+BEAMS, PENALTY, ROOM = 4, 1.2, 512
+# Prompt tokens that are written to at once; beams make it four times as many rows.
+BATCH_TOKENS = 4096
+# What a model is read into memory for at one time.
+CHUNK = 256
+
+
+def generate(running: Running) -> None:
+    checkpoint = Checkpoint.objects.select_related("run", "generator", "answers").get(pk=running.subject_id)
+    assert checkpoint.generator is not None
+    assert checkpoint.answers is not None
+    missing = list(_unanswered(checkpoint.answers, checkpoint.generator_id))
+    total = len(missing)
+    running.progress(0, total, "Loading the model")
+    if not missing:
+        return
+    with leased(running, wanted=1):
+        writer = _Writer(str(weights_folder(checkpoint.run, checkpoint.step)))
+        done = 0
+        for start in range(0, total, CHUNK):
+            prompts = Prompt.objects.in_bulk(missing[start : start + CHUNK])
+            for answers in writer.answers(list(prompts.values())):
+                with running.writing():
+                    Response.objects.bulk_create(
+                        (
+                            Response(
+                                prompt_id=prompt,
+                                generator=checkpoint.generator,
+                                text=text,
+                                text_hash=content_hash(text),
+                            )
+                            for prompt, text in answers
+                        ),
+                        ignore_conflicts=True,
+                    )
+                done += len(answers)
+                running.progress(done, total, "Answering")
+
+
+def _unanswered(dataset: Dataset, generator_id: int | None) -> Iterator[int]:
+    answered = Response.objects.filter(generator=generator_id).values("prompt")
+    prompts = dataset.pairs.exclude(prompt__in=answered).order_by("prompt").values_list("prompt", flat=True)
+    yield from prompts.distinct().iterator()
+
+
+class _Writer:
+    """The model, in the way that judges write."""
+
+    def __init__(self, folder: str):
+        from judging.backends.beams import Rules
+        from judging.backends.checkpoints import find_checkpoint
+        from judging.backends.loading import dtype_named, ends_of, load_model, load_tokenizer, pad_of, the_device
+        from judging.backends.readers import reader_of
+
+        found, device = find_checkpoint(model=folder), the_device()
+        self.tokenizer = load_tokenizer(found)
+        model = load_model(found, dtype=dtype_named("auto", device)).to(device).eval()
+        self.positions = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 2**31
+        self.reader = reader_of(model, pad=pad_of(self.tokenizer))
+        ends = ends_of(model, self.tokenizer)
+        self._rules = lambda room: Rules(ends, beams=BEAMS, penalty=PENALTY, room=room)
+
+    def answers(self, prompts: Sequence[Prompt]) -> Iterator[list[tuple[int, str]]]:
+        """(prompt, text) of some prompts at a time. One that leaves no room for an answer gets an empty one."""
+        from judging.backends import prefixes
+
+        texts = [alpaca_prompt(instruction=prompt.instruction, input=prompt.input) for prompt in prompts]
+        ids = self.tokenizer(texts, split_special_tokens=True).input_ids
+        for batch in prefixes.by_length(ids, tokens=BATCH_TOKENS):
+            room = min(ROOM, self.positions - max(len(ids[index]) for index in batch))
+            if room < 1:
+                yield [(prompts[index].pk, "") for index in batch]
+                continue
+            written = self.reader.write([ids[index] for index in batch], self._rules(room))
+            yield [
+                (prompts[index].pk, storable(self.tokenizer.decode(list(row), skip_special_tokens=True).strip()))
+                for index, row in zip(batch, written, strict=True)
+            ]

@@ -1,0 +1,43 @@
+"""What becomes of a checkpoint: a judge, or a generator of answers."""
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.views.decorators.http import require_POST
+
+from annotation.models import Dataset
+from annotation.roles import researchers_only
+from training.models import Checkpoint
+from training.promotion import ask_for_answers, promote
+from training.runs import TrainingError
+
+
+@require_POST
+@researchers_only
+def checkpoint_promote(request: HttpRequest, pk: int) -> HttpResponse:
+    """A judge, asked about the test sets that its run was examined on; one click."""
+    checkpoint = _find(pk)
+    try:
+        judge = promote(checkpoint=checkpoint, test_sets=list(checkpoint.run.test_sets.all()), by=request.user)
+    except TrainingError as error:
+        messages.error(request, str(error))
+        return redirect(checkpoint.run)
+    messages.success(request, f"{judge} is a judge now, and is asked about the run's test sets in both orders.")
+    return redirect(judge)
+
+
+@require_POST
+@researchers_only
+def checkpoint_answers(request: HttpRequest, pk: int) -> HttpResponse:
+    checkpoint = _find(pk)
+    dataset = get_object_or_404(Dataset, slug=request.POST.get("dataset", ""))
+    try:
+        job = ask_for_answers(checkpoint=checkpoint, dataset=dataset, by=request.user)
+    except TrainingError as error:
+        messages.error(request, str(error))
+        return redirect(checkpoint.run)
+    return redirect(job)
+
+
+def _find(pk: int) -> Checkpoint:
+    return get_object_or_404(Checkpoint.objects.select_related("run"), pk=pk)
