@@ -7,7 +7,7 @@ in both orders with GPT-3.5's choice, reason and reference are the samples. A ra
 of the samples are made on the spot.
 
 The reference's way is transformers' Trainer as PandaLM set it: batches of 2 padded to the longest, logits of all
-tokens, gradients summed up to the global batch; once more with batches of 16. Tiebreak is training.script.train,
+tokens, gradients summed up to the global batch; once more with batches of 16. Tiebreak is training.script,
 started by DeepSpeed's launcher: ZeRO-2, left to choose its form itself, and once held to padded pieces. All take the
 same samples in the same order with the same optimizer and rates. In every round each way runs once, in random order.
 
@@ -224,7 +224,7 @@ def _run(place: Path, way: str, options: argparse.Namespace) -> dict:
         if not torch.cuda.is_available():
             environment |= {"DS_ACCELERATOR": "cpu", "OMP_NUM_THREADS": str(max(1, os.cpu_count() // options.devices))}
         command = [sys.executable, "-m", "deepspeed.launcher.runner", "--num_gpus", str(options.devices)]
-        command += ["--master_port", "29631", "--no_local_rank", "--module", "training.script.train", str(place)]
+        command += ["--master_port", "29631", "--no_local_rank", "--module", "training.script", str(place)]
     started = time.time()
     with (place / "log").open("wb") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True)

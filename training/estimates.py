@@ -77,17 +77,19 @@ def _paper(all_: int, trained: int, given: Hyperparameters, devices: int, bf16: 
 
 
 def _estimator(all_: int, trained: int, given: Hyperparameters, devices: int, bf16: bool) -> int:
-    """DeepSpeed's: 4 bytes a parameter and 16 (18 at stage 3) a parameter over the devices; offloading leaves 2 or 4.
-
-    It takes the optimizer to be Adam in mixed precision. Frozen parameters are 2 bytes each.
+    """DeepSpeed's, for Adam in mixed precision: 18 bytes a parameter over the devices, of which four are gradients in
+    fp32, and before stage 3 the weights beside them on each. Stage 1 has the gradients on each too. Frozen parameters
+    are two bytes each.
     """
     if given.zero_stage == 0 or not bf16 or given.optimizer != "adamw":
         return 0
     frozen = 2 * (all_ - trained)
     if given.zero_stage == 3:
-        return (2 if given.offload else 18) * trained // devices + frozen // devices
+        return ((2 if given.offload else 18) * trained + frozen) // devices
     if given.offload:
-        return 4 * trained + frozen
+        return 2 * trained + frozen
+    if given.zero_stage == 2:
+        return 2 * trained + 18 * trained // devices + frozen
     return 4 * trained + 16 * trained // devices + frozen
 
 

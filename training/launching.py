@@ -18,7 +18,7 @@ from jobs import processes
 from jobs.leases import CPU
 from jobs.parents import die_with_parent
 
-MODULE = "training.script.train"
+MODULE = "training.script"
 
 
 def command(folder: Path, *, devices: Sequence[str], wanted: int, port: int) -> list[str]:

@@ -20,6 +20,7 @@ from jobs.errors import Cancelled, PermanentError
 from jobs.leases import leased
 from jobs.models import Attempt
 from jobs.running import Running
+from judging.backends.checkpoints import check_folder, folder_of
 from training import cards
 from training.artifacts import hash_of, run_folder, snapshot_folder
 from training.failures import why
@@ -71,6 +72,8 @@ def _prepare(running: Running, run: TrainingRun, folder: Path) -> None:
             f"The file of the snapshot “{run.snapshot}” has changed or is gone ({path}), so the run would learn "
             "something else than it says. Put the file back, or make a new snapshot and clone the run."
         )
+    if base := folder_of(run.base_model):
+        check_folder(base)
     if (folder / "config.json").exists():
         return
     examinations = []

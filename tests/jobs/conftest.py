@@ -14,6 +14,7 @@ from jobs.models import Job
 from judging.models import JudgeRun
 from tests.jobs import work
 from tests.jobs.installation import SHORT, Installation, connected_to
+from training.models import Checkpoint, Snapshot, TrainingRun
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +42,7 @@ def installation(own_services, settings, django_db_blocker, monkeypatch) -> Iter
         with connection.cursor() as cursor:
             cursor.execute(work.DROP_TABLE)
             cursor.execute(work.CREATE_TABLE)
-        for about_jobs in (Import, JudgeRun):
+        for about_jobs in (Checkpoint, TrainingRun, Snapshot, Import, JudgeRun):
             about_jobs.objects.all().delete()
         Job.objects.all().delete()  # TRUNCATE would lock both tables, in another order than what still ends.
         yield own_services

@@ -40,7 +40,7 @@ def _training_root(settings, tmp_path):
 
 def made_pairs(dataset: Dataset, count: int, *, seed: int) -> list:
     """Pairs with what is right of each. Their prompts share no words, so that none leaks into another set."""
-    rng = random.Random(seed)
+    rng = random.Random(f"{dataset.pk}/{seed}")
     made = []
     for number in range(count):
         one = example(rng)
@@ -54,8 +54,8 @@ def made_pairs(dataset: Dataset, count: int, *, seed: int) -> list:
 @pytest.fixture
 def labels() -> JudgeRun:
     """A run with a verdict on each of 60 pairs of a train dataset, in the given order."""
-    dataset = factories.make_dataset(slug="distilled", purpose=Dataset.Purpose.TRAIN)
-    run = JudgeRun.objects.create(judge=factories.make_judge(name="teacher"), dataset=dataset)
+    dataset = factories.make_dataset(purpose=Dataset.Purpose.TRAIN)
+    run = JudgeRun.objects.create(judge=factories.make_judge(), dataset=dataset)
     Verdict.objects.bulk_create(
         Verdict(run=run, pair=pair, choice=one.choice, reason=one.reason, reference=one.reference, raw="x")
         for pair, one in made_pairs(dataset, 60, seed=1)
@@ -79,7 +79,7 @@ def make(recipe, **told) -> Snapshot:
 @pytest.fixture
 def test_set() -> Dataset:
     """Twenty pairs with two people's labels."""
-    dataset = factories.make_dataset(slug="human", labels_per_pair=2)
+    dataset = factories.make_dataset(labels_per_pair=2)
     people = [factories.make_user() for _ in range(2)]
     for pair, one in made_pairs(dataset, 20, seed=2):
         for person in people:

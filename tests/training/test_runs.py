@@ -101,7 +101,7 @@ def test_a_dry_run_measures_and_saves_nothing(asked):
     )
     assert found.measured == run
     assert found.memory.total > 0
-    assert "training.script.train" in found.command
+    assert "--module training.script" in found.command
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Trains a judge or a candidate: python -m training.script.train FOLDER, started once a device by a launcher.
+"""Trains a judge or a candidate, in one process a device: see training.script.__main__.
 
 Imports torch and no Django. It reads from top to bottom: the processes, the texts, the model, the engine, the steps.
 FOLDER holds config.json; what becomes of the run is written there too (training.script.journal), and its checkpoints.
@@ -10,7 +10,6 @@ import math
 import os
 import platform
 import signal
-import sys
 import time
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -27,7 +26,6 @@ import torch.distributed as dist
 from peft import LoraConfig, inject_adapter_in_model
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-from jobs.parents import die_with_parent
 from judging.backends import packed
 from judging.backends.checkpoints import find_checkpoint
 from judging.backends.loading import load_model, load_tokenizer, pad_of
@@ -80,9 +78,8 @@ class Run:
         self.stopping = True
 
 
-def main() -> int:
-    die_with_parent(parent=os.getppid())
-    folder = Path(sys.argv[-1])
+def run_in(place: str) -> int:
+    folder = Path(place)
     rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     journal = Journal(folder, rank=rank)
     try:
@@ -385,7 +382,3 @@ def dry_run(run: Run, engine: Any, material: Material) -> None:
         run.journal.tell(
             "dry", step=number, tokens=length * rows * run.world, seconds=seconds, memory=run.device.peak()
         )
-
-
-if __name__ == "__main__":
-    sys.exit(main())

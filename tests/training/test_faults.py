@@ -1,0 +1,172 @@
+"""Training on a real worker, killed, cancelled and given what it cannot use: nothing is lost or left behind."""
+
+import io
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+
+from jobs import lifecycle
+from jobs.errors import PermanentError
+from jobs.models import Attempt, Job
+from jobs.running import run_here
+from tests.jobs.conftest import installation, own_services  # noqa: F401 - fixtures
+from tests.jobs.installation import Installation, gone, kill_session, processes_of, until, until_state
+from training.artifacts import run_folder, snapshot_folder
+from training.models import Checkpoint, StepMetric, TrainingRun
+from training.runs import start_training
+from training.script.saved import STATE, newest_state, steps_with
+from training.snapshots import TRAIN
+
+pytestmark = pytest.mark.slow
+
+LONG = {"epochs": 3, "global_batch": 4, "checkpoint_steps": 3}
+
+
+@pytest.fixture
+def _shared_root(settings, installation):  # noqa: F811
+    settings.TRAINING_ROOT = installation.home / "training"
+
+
+def losses(run: TrainingRun) -> dict[int, float]:
+    return dict(StepMetric.objects.filter(run=run).values_list("step", "loss"))
+
+
+def steps(run: TrainingRun, least: int) -> None:
+    until(lambda: StepMetric.objects.filter(run=run, step__gte=least).exists(), f"step {least}", seconds=60)
+
+
+def ranks(attempt: Attempt) -> list[int]:
+    """Process ids of the run's own processes, not of the launcher's and the child's."""
+    found = []
+    for pid in processes_of(attempt):
+        try:
+            line = psutil.Process(pid).cmdline()
+        except psutil.NoSuchProcess:
+            continue
+        if "training.script" in line and "deepspeed.launcher.launch" not in line:
+            found.append(pid)
+    return found
+
+
+def second_of(run: TrainingRun) -> Attempt | None:
+    """The second attempt, when it has gone on."""
+    attempt = run.job.attempts.filter(number=2, state=Attempt.State.RUNNING).first()
+    return attempt if attempt and len(ranks(attempt)) == run.devices and Job.objects.get(pk=run.job_id).total else None
+
+
+@pytest.mark.usefixtures("_shared_root")
+def test_killed_ranks_launchers_and_workers_change_no_loss(installation: Installation, asked):  # noqa: F811
+    undisturbed = start_training(**asked(hyperparameters=LONG, devices=2))
+    run_here(job=undisturbed.job, out=io.StringIO())
+
+    installation.beat()
+    worker = installation.worker(queue="gpu,default")
+    run = start_training(**asked(hyperparameters=LONG, devices=2, send=True, name="disturbed"))
+    steps(run, 4)
+    attempt = run.job.attempts.get(state=Attempt.State.RUNNING)
+    os.kill(ranks(attempt)[-1], signal.SIGKILL)
+    until(lambda: gone(attempt), "the other processes went with it", seconds=30)
+    attempt = until(lambda: second_of(run), "another attempt goes on", seconds=60)
+    kill_session(worker)
+    until(lambda: gone(attempt), "the run went with its worker", seconds=10)
+    installation.worker(queue="gpu,default")
+    job = until_state(run.job, Job.State.SUCCEEDED, Job.State.FAILED, seconds=120)
+    assert (job.state, job.error) == (Job.State.SUCCEEDED, "")
+    states = list(job.attempts.order_by("number").values_list("state", flat=True))
+    assert states == [Attempt.State.FAILED, Attempt.State.LOST, Attempt.State.SUCCEEDED]
+    assert losses(run) == losses(undisturbed)
+    assert list(Checkpoint.objects.filter(run=run).values_list("epoch", "held_out_loss")) == list(
+        Checkpoint.objects.filter(run=undisturbed).values_list("epoch", "held_out_loss")
+    )
+    # One state is kept: the newest.
+    assert len(list(steps_with(run_folder(run.pk), STATE))) == 1
+
+
+@pytest.mark.usefixtures("_shared_root")
+def test_a_cancelled_run_saves_and_goes_on_as_if_nothing_had_been(installation: Installation, asked):  # noqa: F811
+    long = LONG | {"checkpoint_steps": 0}
+    undisturbed = start_training(**asked(hyperparameters=long))
+    run_here(job=undisturbed.job, out=io.StringIO())
+    installation.worker(queue="gpu,default")
+    run = start_training(**asked(hyperparameters=long, send=True, name="cancelled"))
+    steps(run, 2)
+    attempt = run.job.attempts.get(state=Attempt.State.RUNNING)
+    lifecycle.cancel(job=run.job)
+    until_state(run.job, Job.State.CANCELLED)
+    assert gone(attempt)
+    step, _, manifest = newest_state(run_folder(run.pk))
+    assert step >= 2
+    assert manifest["epoch"] == (step - 1) // (max(losses(undisturbed)) // 3)
+
+    # A cut state is skipped; here there is none before it, so the run begins anew.
+    TrainingRun.objects.filter(pk=run.pk).update(devices=2)
+    lifecycle.requeue(job=run.job)
+    refused = until_state(run.job, Job.State.FAILED, seconds=60)
+    assert "was saved by 1 processes" in refused.error
+    TrainingRun.objects.filter(pk=run.pk).update(devices=1)
+    lifecycle.requeue(job=run.job)
+    until_state(run.job, Job.State.SUCCEEDED, Job.State.FAILED, seconds=90)
+    assert losses(run) == losses(undisturbed)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_snapshot_that_was_changed_is_not_learnt_from(asked, snapshot):
+    run = start_training(**asked())
+    path = snapshot_folder(snapshot.pk) / TRAIN
+    path.write_text(path.read_text() + "{}\n")
+    with pytest.raises(PermanentError, match="has changed or is gone"):
+        run_here(job=run.job, out=io.StringIO())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_base_model_that_is_not_there_is_named(asked):
+    run = start_training(**asked(base_model="/nowhere/at/all"))
+    with pytest.raises(PermanentError, match="does not exist on this worker"):
+        run_here(job=run.job, out=io.StringIO())
+    run.refresh_from_db()
+    assert run.job.state == Job.State.FAILED
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_loss_that_is_no_number_stops_the_run_with_a_clear_word(asked, base_model, tmp_path):
+    from safetensors.numpy import load_file, save_file
+
+    broken = tmp_path / "broken"
+    shutil.copytree(base_model, broken)
+    weights = load_file(broken / "model.safetensors")
+    weights["model.norm.weight"] = weights["model.norm.weight"].copy()
+    weights["model.norm.weight"][0] = float("nan")
+    save_file(weights, broken / "model.safetensors", metadata={"format": "pt"})
+    run = start_training(**asked(base_model=str(broken), hyperparameters={"batching": "padded"}))
+    with pytest.raises(PermanentError, match=r"The loss of step 1 is nan\. The run stopped"):
+        run_here(job=run.job, out=io.StringIO())
+    assert not StepMetric.objects.filter(run=run).exists()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of a few megabytes."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    if os.geteuid() or os.system(f"mount -t tmpfs -o size=14m tmpfs {folder} 2>/dev/null"):
+        pytest.skip("only root may mount a small file system")
+    yield folder
+    os.system(f"umount -l {folder}")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_full_disk_stops_the_run_and_keeps_the_last_good_checkpoint(settings, asked, snapshot, small_disk: Path):
+    shutil.copytree(snapshot_folder(snapshot.pk), small_disk / "snapshots" / str(snapshot.pk))
+    settings.TRAINING_ROOT = small_disk
+    # The first epoch's weights (3 MB) fit, the state behind them (12 MB) does not.
+    run = start_training(**asked())
+    with pytest.raises(PermanentError, match="The disk is full"):
+        run_here(job=run.job, out=io.StringIO())
+    folder = run_folder(run.pk)
+    assert newest_state(folder) is None
+    assert not list(folder.glob("checkpoints/*/*.partial"))
+    assert Checkpoint.objects.filter(run=run).count() == 1
