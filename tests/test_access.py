@@ -85,6 +85,19 @@ DOORS = {
     "run_budget": Door(RESEARCH, "run", post=True),
     "run_continue": Door(RESEARCH, "run", post=True),
     "run_retry_failed": Door(RESEARCH, "run", post=True),
+    "training": Door(TEAM),
+    "training_new": Door(RESEARCH),
+    "training_compare": Door(TEAM),
+    "training_run": Door(TEAM, "training_run"),
+    "training_live": Door(TEAM, "training_run"),
+    "training_continue": Door(RESEARCH, "training_run", post=True),
+    "training_repeat": Door(RESEARCH, "training_run", post=True),
+    "training_notes": Door(RESEARCH, "training_run", post=True),
+    "snapshots": Door(TEAM),
+    "snapshot_new": Door(RESEARCH),
+    "snapshot": Door(TEAM, "snapshot"),
+    "checkpoint_promote": Door(RESEARCH, "checkpoint", post=True),
+    "checkpoint_answers": Door(RESEARCH, "candidate_checkpoint", post=True),
     "guidelines": Door(TEAM, "dataset"),
     "guideline_changes": Door(TEAM, "dataset"),
     "look_again": Door(TEAM, "dataset"),
@@ -146,7 +159,8 @@ def address(name: str, world: SimpleNamespace) -> str:
 
 def knock(client: Client, name: str, world: SimpleNamespace) -> HttpResponse:
     url = address(name, world)
-    return client.post(url) if DOORS[name].post else client.get(url)
+    # Where a page asks for a dataset by name, there is one.
+    return client.post(url, {"dataset": world.dataset.slug}) if DOORS[name].post else client.get(url)
 
 
 def url_names() -> set[str]:
@@ -225,6 +239,8 @@ ADMIN_MODELS = {
     "admin:judging_judge_changelist": RESEARCH,
     "admin:judging_judgerun_changelist": RESEARCH,
     "admin:jobs_job_changelist": RESEARCH,
+    "admin:training_trainingrun_changelist": RESEARCH,
+    "admin:training_snapshot_changelist": RESEARCH,
     "admin:annotation_user_changelist": frozenset({Role.ADMINISTRATOR}),
 }
 

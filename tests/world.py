@@ -13,6 +13,7 @@ from judging.audits.auditing import claim_item
 from judging.models import JudgeRun, Verdict
 from tests import factories
 from tests.judging.audits.made import draw_sample
+from tests.training.made import make_training_run
 
 
 def make_world() -> SimpleNamespace:
@@ -47,7 +48,13 @@ def make_world() -> SimpleNamespace:
     control = set_control(pair=own_pair, use="practice", by=researcher, **said)
     answer_practice(user=annotator, control=control, choice=Choice.FIRST, swapped=False, seconds=None)
     set_control(pair=factories.make_pair(dataset=dataset), use="practice", by=researcher, **said)
+    training_run = make_training_run(judge_run=run, by=researcher)
+    candidate = make_training_run(judge_run=run, by=researcher, purpose="candidate")
     return SimpleNamespace(
+        training_run=training_run,
+        snapshot=training_run.snapshot,
+        checkpoint=training_run.checkpoints.get(),
+        candidate_checkpoint=candidate.checkpoints.get(),
         control=control,
         annotator=annotator,
         dataset=dataset,

@@ -40,7 +40,7 @@ class SnapshotAdmin(Launched, admin.ModelAdmin):
 
 class CheckpointInline(ReadOnly, admin.TabularInline):
     model = Checkpoint
-    fields = ["epoch", "step", "size", "held_out_loss", "judge", "generator", "created_at"]
+    fields = ["epoch", "step", "size", "held_out_loss", "judge", "generator"]
 
 
 @admin.register(TrainingRun)

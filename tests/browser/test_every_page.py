@@ -30,6 +30,7 @@ NO_PAGES = {
     "review_count",
     "study_days",
     "study_people",
+    "training_live",
 }
 PAGES = [name for name, door in DOORS.items() if not door.post and name not in NO_PAGES]
 

@@ -1,0 +1,162 @@
+"""The pages of training: launching, refusing by field, looking, comparing, repeating, promoting."""
+
+import pytest
+from django.urls import reverse
+
+from annotation.models import Role
+from jobs.models import Job
+from judging.models import Judge, JudgeRun
+from tests import factories
+from tests.training.made import make_training_run
+from training.models import Snapshot, TrainingRun
+from training.script.config import Hyperparameters
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def researcher(client):
+    user = factories.make_user(role=Role.RESEARCHER)
+    client.force_login(user)
+    return user
+
+
+def filled(snapshot, **more) -> dict:
+    """What the browser sends of the form as it stands, with a name and a model."""
+    hyper = Hyperparameters()
+    told = {name: value for name, value in hyper.model_dump().items() if value is not None and value is not False}
+    lora = {"lora_rank": 8, "lora_alpha": 16, "lora_dropout": 0.05}
+    return {"name": "seven", "snapshot": snapshot.pk, "base_model": "owner/model", "devices": 1, **told, **lora} | more
+
+
+def test_a_judge_snapshot_is_asked_for_in_the_browser(client, researcher, labels):
+    url = reverse("snapshot_new")
+    assert "Labels of" in client.get(url).content.decode()
+    sent = {
+        "name": "mine",
+        "run": labels.pk,
+        "swap": "on",
+        "references": "1",
+        "held_out": "0.05",
+        "leaks": "refuse",
+        "seed": 0,
+    }
+    response = client.post(url, sent | {"references": "2"})
+    assert response.status_code == 422
+    assert "less than or equal to 1" in response.content.decode()
+    response = client.post(url, sent)
+    made = Snapshot.objects.get()
+    assert response.url == made.get_absolute_url()
+    assert made.recipe["swap"]
+    assert not made.recipe["corrections"]
+    assert made.job.state == Job.State.QUEUED
+    assert client.post(url, sent).status_code == 422
+
+
+def test_the_form_tells_what_a_run_would_take_and_starts_it(client, researcher, snapshot, base_model, test_set):
+    url = reverse("training_new")
+    page = client.get(f"{url}?snapshot={snapshot.pk}").content.decode()
+    assert 'value="2e-05"' in page
+    sent = filled(snapshot, base_model=str(base_model), test_sets=[test_set.pk])
+    page = client.post(url, sent | {"action": "estimate"}).content.decode()
+    assert "Memory of each device" in page
+    assert "deepspeed.launcher.launch" in page
+    assert not TrainingRun.objects.exists()
+    response = client.post(url, sent | {"action": "start", "lora": "on", "tags": "a, b"})
+    run = TrainingRun.objects.get()
+    assert response.url == run.get_absolute_url()
+    assert run.hyperparameters["lora"] == {"rank": 8, "alpha": 16, "dropout": 0.05}
+    assert run.hyperparameters["learning_rate"] == 2e-5
+    assert (run.tags, run.job.queue, run.dry) == (["a", "b"], Job.Queue.GPU, False)
+    assert list(run.test_sets.all()) == [test_set]
+    client.post(url, sent | {"action": "dry"})
+    assert TrainingRun.objects.first().dry
+    clone = client.get(f"{url}?clone={run.pk}").content.decode()
+    assert "seven, changed" in clone
+    assert 'name="lora" id="id_lora" aria-describedby="id_lora_helptext" checked' in clone or "checked" in clone
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"learning_rate": "3"}, "less than or equal to 1"),
+        ({"epochs": "0"}, "greater than or equal to 1"),
+        ({"piece_tokens": "512"}, "at least max_length"),
+        ({"base_model": ""}, "required"),
+        ({"devices": "0"}, "greater than or equal to 1"),
+    ],
+)
+def test_a_wrong_hyperparameter_is_named_at_its_field(client, researcher, snapshot, wrong, words):
+    response = client.post(reverse("training_new"), filled(snapshot, action="start", **wrong))
+    assert response.status_code == 422
+    assert words in response.content.decode()
+    assert not TrainingRun.objects.exists()
+
+
+@pytest.fixture
+def run(researcher):
+    judge_run = JudgeRun.objects.create(
+        judge=factories.make_judge(), dataset=factories.make_dataset(pairs=2), created_by=researcher
+    )
+    return make_training_run(judge_run=judge_run, by=researcher)
+
+
+def test_a_run_shows_its_curves_numbers_and_checkpoints(client, run):
+    page = client.get(run.get_absolute_url()).content.decode()
+    for words in ("8,000", "1.2000", "0.5000", "Make it a judge", "### Reason: So.", "data-figure"):
+        assert words in page
+    live = client.get(reverse("training_live", args=[run.pk]), headers={"HX-Request": "true"})
+    assert live.content.decode().count("data-figure") == 3
+    assert client.get(reverse("training_live", args=[run.pk])).url == run.get_absolute_url()
+
+
+def test_runs_are_laid_over_each_other_with_what_was_changed(client, run):
+    other = TrainingRun.objects.create(
+        name="other",
+        purpose="judge",
+        snapshot=run.snapshot,
+        base_model="x",
+        hyperparameters=run.hyperparameters | {"epochs": 5},
+    )
+    page = client.get(reverse("training_compare"), {"run": [run.pk, other.pk, "nonsense"]}).content.decode()
+    assert '<th scope="row">epochs</th>' in page
+    assert "learning_rate</th>" not in page
+
+
+def test_a_checkpoint_becomes_a_judge_in_one_click(client, run, monkeypatch, tmp_path, base_model):
+    monkeypatch.setattr("training.promotion.weights_folder", lambda run, step: base_model)
+    checkpoint = run.checkpoints.get()
+    response = client.post(reverse("checkpoint_promote", args=[checkpoint.pk]))
+    judge = Judge.objects.get(name="tiny judge, epoch 1")
+    assert response.url == judge.get_absolute_url()
+    assert judge.model == str(base_model)
+    (judged,) = judge.runs.all()
+    assert (judged.order, judged.dataset) == ("both", run.test_sets.get())
+    client.post(reverse("checkpoint_promote", args=[checkpoint.pk]))
+    assert judge.runs.count() == 1
+    assert "tiny judge, epoch 1" in client.get(run.get_absolute_url()).content.decode()
+    refused = client.post(
+        reverse("checkpoint_answers", args=[checkpoint.pk]), {"dataset": judged.dataset.slug}, follow=True
+    )
+    assert "A judge writes verdicts" in refused.content.decode()
+
+
+def test_notes_and_tags_are_kept_and_found(client, run):
+    client.post(reverse("training_notes", args=[run.pk]), {"notes": "Too warm.", "tags": "warm, seven"})
+    run.refresh_from_db()
+    assert (run.notes, run.tags) == ("Too warm.", ["warm", "seven"])
+    assert run.name in client.get(reverse("training"), {"tag": "warm"}).content.decode()
+    assert run.name not in client.get(reverse("training"), {"tag": "cold"}).content.decode().partition("Runs tagged")[2]
+
+
+def test_a_repeated_run_says_by_how_much_it_differs(client, run):
+    response = client.post(reverse("training_repeat", args=[run.pk]))
+    again = TrainingRun.objects.get(repeats=run)
+    assert response.url == again.get_absolute_url()
+    assert "It repeats" in client.get(again.get_absolute_url()).content.decode()
+
+
+def test_the_admins_add_leads_to_the_form(client, run):
+    assert client.get(reverse("admin:training_trainingrun_add")).url == reverse("training_new")
+    assert client.get(reverse("admin:training_snapshot_add")).url == reverse("snapshot_new")
+    assert run.name in client.get(reverse("admin:training_trainingrun_change", args=[run.pk])).content.decode()

@@ -1,0 +1,157 @@
+"""Snapshots: what a recipe takes and leaves out, that files never change, and that test sets do not leak in."""
+
+import io
+import json
+from collections import Counter
+
+import pytest
+from django.core.exceptions import ValidationError
+
+from annotation.models import Choice, Dataset
+from jobs.errors import PermanentError
+from jobs.running import run_here
+from judging.models import AuditItem, FilterMark, JudgeRun, Verdict
+from tests import factories
+from tests.judging.audits.made import draw_sample
+from tests.training.conftest import made_pairs, make
+from training.artifacts import hash_of, snapshot_folder
+from training.leakage import leaks
+from training.models import Snapshot
+from training.recipes import CandidateRecipe, JudgeRecipe
+from training.snapshots import HELD_OUT, TRAIN, differences, make_snapshot
+
+pytestmark = pytest.mark.django_db
+
+
+def rows_of(snapshot: Snapshot, name: str = TRAIN) -> list[dict]:
+    with (snapshot_folder(snapshot.pk) / name).open() as lines:
+        return [json.loads(line) for line in lines]
+
+
+def test_a_snapshot_holds_every_label_in_the_order_shown_and_its_copy(labels):
+    snapshot = make(JudgeRecipe(run=labels.pk, held_out=0.2))
+    rows = rows_of(snapshot) + rows_of(snapshot, HELD_OUT)
+    assert Counter(row["swapped"] for row in rows) == {False: 60, True: 60}
+    assert (snapshot.count, snapshot.held_out_count) == (len(rows_of(snapshot)), len(rows_of(snapshot, HELD_OUT)))
+    assert snapshot.sha256 == hash_of(snapshot_folder(snapshot.pk) / TRAIN)
+    verdicts = {verdict.pair_id: verdict for verdict in Verdict.objects.filter(run=labels).select_related("pair")}
+    for row in rows:
+        verdict = verdicts[row["pair"]]
+        texts = (verdict.pair.response_1.text, verdict.pair.response_2.text)
+        assert (row["response_1"], row["response_2"]) == (texts[::-1] if row["swapped"] else texts)
+        own = Choice(verdict.choice)
+        assert row["choice"] == (own.swapped if row["swapped"] else own)
+    # No prompt is on both sides.
+    sides = [{row["instruction"] for row in rows_of(snapshot, name)} for name in (TRAIN, HELD_OUT)]
+    assert sides[0]
+    assert sides[1]
+    assert not sides[0] & sides[1]
+
+
+def test_the_same_recipe_gives_the_same_file_and_another_seed_another_one(labels):
+    recipe = JudgeRecipe(run=labels.pk, size=30, references=0.5)
+    first, second = make(recipe, name="first"), make(recipe, name="second")
+    assert first.sha256 == second.sha256
+    assert sum(row["reference"] == "" for row in rows_of(first)) in range(10, 50)
+    third = make(recipe.model_copy(update={"seed": 1}), name="third")
+    assert third.sha256 != first.sha256
+    found = differences(first, third)
+    assert found["recipes"] == {"seed": (0, 1)}
+    assert found["only_first"] > 0
+    assert found["in_both"] + found["only_first"] == len({json.dumps(row) for row in rows_of(first)})
+    assert differences(first, second)["only_first"] == 0
+
+
+def test_filters_and_audits_decide_what_is_learnt(labels):
+    marked = labels.verdicts.order_by("pk").first().pair
+    FilterMark.objects.create(run=labels, pair=marked, filter="identical")
+    audit = draw_sample(run=labels, dimensions=["verdict"], size=4, seed=0, created_by=factories.make_user())
+    items = list(AuditItem.objects.filter(audit=audit).exclude(pair=marked)[:3])
+    decided = [
+        {
+            "outcome": "wrong",
+            "right_choice": (items[0].distilled + 1) % 3,
+            "note": "The first is a fruit.",
+            "cause": "other",
+        },
+        {"outcome": "wrong", "right_choice": (items[1].distilled + 1) % 3, "note": "", "cause": "other"},
+        {"outcome": "right"},
+    ]
+    auditor = factories.make_user()
+    for item, told in zip(items, decided, strict=True):
+        AuditItem.objects.filter(pk=item.pk).update(
+            state="decided", auditor=auditor, blind_choice=0, decided_at=audit.created_at, **told
+        )
+    snapshot = make(JudgeRecipe(run=labels.pk, filters=["identical"], held_out=0, swap=False))
+    rows = {row["pair"]: row for row in rows_of(snapshot)}
+    assert marked.pk not in rows
+    assert (rows[items[0].pair_id]["choice"], rows[items[0].pair_id]["reason"]) == (
+        decided[0]["right_choice"],
+        "The first is a fruit.",
+    )
+    assert items[1].pair_id not in rows
+    assert rows[items[2].pair_id]["choice"] == items[2].distilled
+    taken = snapshot.card["taken"]
+    assert (taken["left out by filters"], taken["left out by audits"], taken["corrected by audits"]) == (1, 1, 1)
+
+
+def test_prompts_of_test_sets_are_refused_left_out_or_allowed_in_writing(labels):
+    leaking = labels.dataset.pairs.first().prompt
+    test_set = factories.make_dataset(slug="tested")
+    near = factories.make_prompt(instruction=leaking.instruction.upper() + "!", given=leaking.input)
+    factories.make_pair(dataset=test_set, prompt=near)
+    refused = make_snapshot(name="refused", recipe=JudgeRecipe(run=labels.pk), send=False)
+    with pytest.raises(PermanentError, match="1 prompts of the test set tested"):
+        run_here(job=refused.job, out=io.StringIO())
+    refused.refresh_from_db()
+    assert not refused.is_whole
+    assert not snapshot_folder(refused.pk).exists()
+    without = make(JudgeRecipe(run=labels.pk, leaks="leave_out", held_out=0), name="without")
+    assert leaking.instruction not in {row["instruction"] for row in rows_of(without)}
+    assert without.card["leaks"] == {"tested": 1}
+    allowed = make(JudgeRecipe(run=labels.pk, held_out=0), name="allowed", override="They are only a demo.")
+    assert leaking.instruction in {row["instruction"] for row in rows_of(allowed)}
+
+
+def test_likeness_is_by_words_in_a_row():
+    tested = {1: "Write a poem about the sea and the wind in it", 2: "Name three fruits"}
+    learnt = [
+        (10, "write a poem about the sea, and the wind in it!"),
+        (11, "Name three vegetables"),
+        (12, "name three fruits"),
+        (13, ""),
+    ]
+    assert [(leak.learnt, leak.tested, leak.alike) for leak in leaks(learnt, tested)] == [(10, 1, 1.0), (12, 2, 1.0)]
+
+
+def test_a_candidate_learns_one_answer_a_prompt():
+    dataset = factories.make_dataset(slug="alpaca", purpose=Dataset.Purpose.TRAIN)
+    for pair, one in made_pairs(dataset, 10, seed=5):
+        pair.prompt.reference = one.reference
+        pair.prompt.save()
+    by_reference = make(CandidateRecipe(dataset="alpaca", held_out=0), name="references")
+    assert by_reference.count == 10
+    assert {row["output"] for row in rows_of(by_reference)} <= set(
+        dataset.pairs.values_list("prompt__reference", flat=True)
+    )
+    of_one = make(CandidateRecipe(dataset="alpaca", generator="one", held_out=0), name="of one")
+    written = {pair.response_1.text for pair in dataset.pairs.all()} - {""}
+    assert {row["output"] for row in rows_of(of_one)} == written
+
+
+def test_recipes_that_name_what_is_not_there_are_refused(labels):
+    for recipe, field, words in (
+        (JudgeRecipe(run=0), "run", "There is no run 0"),
+        (JudgeRecipe(run=labels.pk, filters=["nonsense"]), "filters", "There is no filter nonsense"),
+        (CandidateRecipe(dataset="nowhere"), "dataset", "There is no dataset nowhere"),
+    ):
+        with pytest.raises(ValidationError) as error:
+            make_snapshot(name="x", recipe=recipe)
+        assert words in " ".join(error.value.message_dict[field])
+    empty = JudgeRun.objects.create(judge=labels.judge, dataset=labels.dataset)
+    with pytest.raises(ValidationError, match="no verdicts to learn from"):
+        make_snapshot(name="x", recipe=JudgeRecipe(run=empty.pk))
+    Dataset.objects.update(purpose=Dataset.Purpose.TEST)
+    with pytest.raises(ValidationError, match="is a test set"):
+        make_snapshot(name="x", recipe=JudgeRecipe(run=labels.pk))
+    assert not Snapshot.objects.exists()
