@@ -32,7 +32,7 @@ def card_of(run: TrainingRun, checkpoint: Checkpoint) -> str:
         "## What it learnt from\n",
         _data(run),
         "## How\n",
-        _table({name: _word(value) for name, value in run.hyperparameters.items()}),
+        _table({name: word_of(value) for name, value in run.hyperparameters.items()}),
         _found(run),
         "## What it is worth\n",
         _worth(checkpoint),
@@ -51,7 +51,7 @@ def _data(run: TrainingRun) -> str:
         "samples": f"{snapshot.count:,}",
         "prompts": f"{card.get('prompts', 0):,}",
         "held out": f"{snapshot.held_out_count:,} samples of other prompts",
-        "recipe": ", ".join(f"{name} {_word(value)}" for name, value in snapshot.recipe.items()),
+        "recipe": ", ".join(f"{name} {word_of(value)}" for name, value in snapshot.recipe.items()),
     }
     if any(card.get("leaks", {}).values()):
         met = ", ".join(f"{n} of {slug}" for slug, n in card["leaks"].items() if n)
@@ -89,9 +89,12 @@ def _table(told: dict[str, str]) -> str:
     return "| | |\n| --- | --- |\n" + "".join(f"| {name} | {value} |\n" for name, value in told.items())
 
 
-def _word(value: object) -> str:
+def word_of(value: object) -> str:
+    """A setting as people read it."""
     if isinstance(value, dict):
-        return ", ".join(f"{name} {_word(each)}" for name, each in value.items())
+        return ", ".join(f"{name} {word_of(each)}" for name, each in value.items())
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return "none" if value is None else str(value)

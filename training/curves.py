@@ -43,7 +43,8 @@ def curve_chart(curves: Sequence[Curve], column: int, title: str, *, held_out: b
                 marker={"color": colour, "size": 9, "symbol": "diamond"},
                 hovertemplate=f"step %{{x}}: %{{y:.4f}}<extra>{name}, held out</extra>",
             )
-    figure.update_layout(**PLAIN, height=300, showlegend=True, legend={"orientation": "h", "y": -0.3})
+    named = len(curves) > 1 or held_out
+    figure.update_layout(**PLAIN, height=300, showlegend=named, legend={"orientation": "h", "y": -0.3})
     figure.update_xaxes(**AXIS, title="step")
     figure.update_yaxes(**AXIS, title=title)
     return figure.to_plotly_json()

@@ -9,6 +9,7 @@ from django.views.decorators.http import require_POST, require_safe
 from annotation.roles import researchers_only, reviewers_only
 from jobs import logs
 from judging.judge_forms import as_json
+from training.cards import word_of
 from training.models import Snapshot, TrainingRun
 from training.pages import charts_of, checkpoints_of, command_line, estimate_of, figures_of
 from training.repeating import compare_losses
@@ -64,7 +65,7 @@ def training_run(request: HttpRequest, pk: int) -> HttpResponse:
     attempt = shown.job.attempts.order_by("-number").first() if shown.job else None
     context = _live(shown) | {
         "job": shown.job,
-        "hyperparameters": shown.hyperparameters,
+        "hyperparameters": [(name, word_of(value)) for name, value in shown.hyperparameters.items()],
         "found": as_json(shown.found),
         "command": command_line(shown.devices, pk=shown.pk),
         "notes_form": NotesForm(instance=shown),
@@ -102,7 +103,7 @@ def training_compare(request: HttpRequest) -> HttpResponse:
     visible = TrainingRun.objects.visible_to(request.user).select_related("snapshot", "job")
     runs = list(visible.filter(pk__in=asked))
     names = sorted({name for run in runs for name in run.hyperparameters})
-    rows = [(name, [run.hyperparameters.get(name) for run in runs]) for name in names]
+    rows = [(name, [word_of(run.hyperparameters.get(name)) for run in runs]) for name in names]
     context = {
         "runs": [(run, figures_of(run)) for run in runs],
         "all": visible.exclude(dry=True)[:100],

@@ -5,6 +5,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_safe
 
 from annotation.roles import researchers_only, reviewers_only
+from training.cards import word_of
 from training.models import Snapshot
 from training.run_forms import CandidateSnapshotForm, JudgeSnapshotForm
 from training.snapshots import differences, first_rows
@@ -41,6 +42,7 @@ def snapshot(request: HttpRequest, pk: int) -> HttpResponse:
     other = next((each for each in others if str(each.pk) == said), None) if shown.is_whole else None
     context = {
         "snapshot": shown,
+        "recipe": [(name, word_of(value)) for name, value in shown.recipe.items() if name != "kind"],
         "job": shown.job,
         "others": others,
         "other": other,
