@@ -165,6 +165,10 @@ def _first(row: dict, *names: str) -> object:
 def _make_model(folder: Path, rows: list[dict], shape: str) -> None:
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+
+    if not torch.cuda.is_available():
+        # Else DeepSpeed, which transformers imports, says on the standard output what it found.
+        os.environ["DS_ACCELERATOR"] = "cpu"
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
     core = Tokenizer(models.BPE())
