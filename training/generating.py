@@ -31,21 +31,22 @@ def generate(running: Running) -> None:
     if not missing:
         return
     with leased(running, wanted=1):
-        writer = _Writer(str(weights_folder(checkpoint.run, checkpoint.step)))
+        writer = Writer(str(weights_folder(checkpoint.run, checkpoint.step)))
         done = 0
         for start in range(0, total, CHUNK):
-            prompts = Prompt.objects.in_bulk(missing[start : start + CHUNK])
-            for answers in writer.answers(list(prompts.values())):
+            prompts = list(Prompt.objects.in_bulk(missing[start : start + CHUNK]).values())
+            texts = [alpaca_prompt(instruction=prompt.instruction, input=prompt.input) for prompt in prompts]
+            for answers in writer.answers(texts):
                 with running.writing():
                     Response.objects.bulk_create(
                         (
                             Response(
-                                prompt_id=prompt,
+                                prompt=prompts[index],
                                 generator=checkpoint.generator,
                                 text=text,
                                 text_hash=content_hash(text),
                             )
-                            for prompt, text in answers
+                            for index, text in answers
                         ),
                         ignore_conflicts=True,
                     )
@@ -59,36 +60,41 @@ def _unanswered(dataset: Dataset, generator_id: int | None) -> Iterator[int]:
     yield from prompts.distinct().iterator()
 
 
-class _Writer:
-    """The model, in the way that judges write."""
+class Writer:
+    """The model, in the way that judges write. room: most new tokens of an answer."""
 
-    def __init__(self, folder: str):
+    def __init__(self, folder: str, *, room: int = ROOM):
         from judging.backends.beams import Rules
         from judging.backends.checkpoints import find_checkpoint
         from judging.backends.loading import dtype_named, ends_of, load_model, load_tokenizer, pad_of, the_device
         from judging.backends.readers import reader_of
 
         found, device = find_checkpoint(model=folder), the_device()
+        self.room = room
         self.tokenizer = load_tokenizer(found)
-        model = load_model(found, dtype=dtype_named("auto", device)).to(device).eval()
-        self.positions = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 2**31
-        self.reader = reader_of(model, pad=pad_of(self.tokenizer))
-        ends = ends_of(model, self.tokenizer)
+        self.model = load_model(found, dtype=dtype_named("auto", device)).to(device).eval()
+        self.positions = getattr(self.model.config.get_text_config(), "max_position_embeddings", None) or 2**31
+        self.reader = reader_of(self.model, pad=pad_of(self.tokenizer))
+        ends = ends_of(self.model, self.tokenizer)
         self._rules = lambda room: Rules(ends, beams=BEAMS, penalty=PENALTY, room=room)
 
-    def answers(self, prompts: Sequence[Prompt]) -> Iterator[list[tuple[int, str]]]:
-        """(prompt, text) of some prompts at a time. One that leaves no room for an answer gets an empty one."""
+    def write(self, texts: Sequence[str]) -> list[str]:
+        """What the model writes behind each text."""
+        answers = dict(answer for some in self.answers(texts) for answer in some)
+        return [answers[index] for index in range(len(texts))]
+
+    def answers(self, texts: Sequence[str]) -> Iterator[list[tuple[int, str]]]:
+        """(index of the text, answer) of some at a time. A text that leaves no room for an answer gets an empty one."""
         from judging.backends import prefixes
 
-        texts = [alpaca_prompt(instruction=prompt.instruction, input=prompt.input) for prompt in prompts]
-        ids = self.tokenizer(texts, split_special_tokens=True).input_ids
+        ids = self.tokenizer(list(texts), split_special_tokens=True).input_ids
         for batch in prefixes.by_length(ids, tokens=BATCH_TOKENS):
-            room = min(ROOM, self.positions - max(len(ids[index]) for index in batch))
+            room = min(self.room, self.positions - max(len(ids[index]) for index in batch))
             if room < 1:
-                yield [(prompts[index].pk, "") for index in batch]
+                yield [(index, "") for index in batch]
                 continue
             written = self.reader.write([ids[index] for index in batch], self._rules(room))
             yield [
-                (prompts[index].pk, storable(self.tokenizer.decode(list(row), skip_special_tokens=True).strip()))
+                (index, storable(self.tokenizer.decode(list(row), skip_special_tokens=True).strip()))
                 for index, row in zip(batch, written, strict=True)
             ]
