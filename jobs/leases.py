@@ -54,6 +54,27 @@ def leased(running: Running, *, wanted: int) -> Iterator[list[str]]:
         Lease.objects.filter(attempt=attempt, released_at=None).update(released_at=timezone.now())
 
 
+@contextmanager
+def own_gpu(running: Running) -> Iterator[None]:
+    """One GPU for whatever this process loads from now on; where there is none, the CPU is shared.
+
+    To be entered before anything has looked for GPUs: what is visible is settled then.
+    """
+    if devices_here() == [CPU]:
+        yield
+        return
+    before = os.environ.get("CUDA_VISIBLE_DEVICES")
+    with leased(running, wanted=1) as (device,):
+        os.environ["CUDA_VISIBLE_DEVICES"] = device
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ["CUDA_VISIBLE_DEVICES"]
+            else:
+                os.environ["CUDA_VISIBLE_DEVICES"] = before
+
+
 def _take(attempt: Attempt, known: Sequence[str], wanted: int) -> list[str]:
     """All of them or none, so that two runs never wait for each other with half of what they want."""
     host = socket.gethostname()

@@ -5,15 +5,16 @@ Where reasons are wanted for some verdicts only, they are written in a second pa
 
 import logging
 import time
-from contextlib import closing
+from contextlib import closing, nullcontext
 
 from jobs.errors import PermanentError, StaleAttempt
+from jobs.leases import own_gpu
 from jobs.running import Running
 from judging.backends import Backend, load_backend
 from judging.backends.base import Answer, Question
 from judging.explaining import explain_run
 from judging.memory import RunMemory, left_of_budget
-from judging.models import JudgeRun, Verdict
+from judging.models import Judge, JudgeRun, Verdict
 from judging.questions import open_questions, settings_of, verdict_of
 from judging.reasons import owed
 from judging.runs import wanted
@@ -35,7 +36,8 @@ def judge_pairs(running: Running) -> None:
     total, done = wanted(run), Verdict.objects.filter(run=run).count()
     running.progress(done, total, "Loading the judge")
     if done < total or owed(run):
-        _judge_open(running, run, done=done, total=total)
+        with own_gpu(running) if run.judge.backend == Judge.Backend.TRANSFORMERS else nullcontext():
+            _judge_open(running, run, done=done, total=total)
     with running.writing():
         follow(run.dataset)
 

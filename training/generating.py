@@ -7,7 +7,8 @@ written to together. What is answered is saved as it comes and not asked again.
 from collections.abc import Iterator, Sequence
 
 from annotation.models import Dataset, Prompt, Response, content_hash
-from jobs.leases import leased
+from jobs.errors import PermanentError
+from jobs.leases import own_gpu
 from jobs.running import Running
 from judging.questions import storable
 from training.alpaca import alpaca_prompt
@@ -24,13 +25,14 @@ CHUNK = 256
 def generate(running: Running) -> None:
     checkpoint = Checkpoint.objects.select_related("run", "generator", "answers").get(pk=running.subject_id)
     assert checkpoint.generator is not None
-    assert checkpoint.answers is not None
+    if checkpoint.answers is None:
+        raise PermanentError("The dataset whose prompts were to be answered was removed.")
     missing = list(_unanswered(checkpoint.answers, checkpoint.generator_id))
     total = len(missing)
     running.progress(0, total, "Loading the model")
     if not missing:
         return
-    with leased(running, wanted=1):
+    with own_gpu(running):
         writer = Writer(str(weights_folder(checkpoint.run, checkpoint.step)))
         done = 0
         for start in range(0, total, CHUNK):

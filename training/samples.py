@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from hashlib import md5
 
 from annotation.models import Choice, Dataset, Response
+from jobs.errors import PermanentError
 from judging.models import AuditItem, FilterMark, JudgeRun, Verdict
 from training.recipes import CandidateRecipe, JudgeRecipe
 from training.swapping import other_way_round
@@ -41,7 +42,9 @@ def share_of(seed: int, what: object) -> float:
 
 def judge_samples(recipe: JudgeRecipe, taken: Taken) -> Iterator[Sample]:
     """Verdicts of the run, each in the order that the judge saw, and their copies the other way round."""
-    run = JudgeRun.objects.get(pk=recipe.run)
+    run = JudgeRun.objects.filter(pk=recipe.run).first()
+    if run is None:
+        raise PermanentError(f"Run {recipe.run}, whose labels were to be learnt, was removed.")
     left_out = set(
         FilterMark.objects.filter(run=run, filter__in=recipe.filters).values_list("pair", flat=True).iterator()
     )
@@ -143,7 +146,9 @@ def _audited(run: JudgeRun) -> dict[int, tuple[int, str] | None]:
 
 def candidate_samples(recipe: CandidateRecipe, taken: Taken) -> Iterator[Sample]:
     """Prompts of the dataset with their reference, or with each text that the generator wrote."""
-    dataset = Dataset.objects.get(slug=recipe.dataset)
+    dataset = Dataset.objects.filter(slug=recipe.dataset).first()
+    if dataset is None:
+        raise PermanentError(f"The dataset {recipe.dataset}, whose prompts were to be learnt, was removed.")
     prompts = dataset.pairs.order_by("prompt").values_list("prompt", flat=True).distinct()
     responses = Response.objects.filter(prompt__in=prompts).order_by("prompt", "pk")
     if recipe.generator is not None:

@@ -1,5 +1,6 @@
 """Devices: who has one has it alone, and whoever has ended has none."""
 
+import os
 from types import SimpleNamespace
 
 import pytest
@@ -78,3 +79,16 @@ def test_gpus_are_found_by_their_nodes(tmp_path, monkeypatch, visible, found):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     assert leases.devices_here(tmp_path) == found
     assert leases.devices_here(tmp_path / "none") == (["cpu"] if visible != "GPU-ab" else ["GPU-ab"])
+
+
+def test_a_process_sees_the_gpu_alone_that_it_has(monkeypatch):
+    gpus(monkeypatch, "0", "1")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    _, one = running("one")
+    _, two = running("two")
+    with leases.leased(one, wanted=1), leases.own_gpu(two):
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "1"
+    assert "CUDA_VISIBLE_DEVICES" not in os.environ
+    gpus(monkeypatch, "cpu")
+    with leases.own_gpu(one):
+        assert not Lease.objects.filter(released_at=None).exists()

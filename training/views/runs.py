@@ -17,6 +17,8 @@ from training.run_forms import NotesForm, TrainingForm, initial_of
 from training.runs import TrainingError, continue_training, repeat
 
 MOST_OVERLAID = 6
+# A longer one is no row's.
+LONGEST_NUMBER = 18
 
 
 @require_safe
@@ -35,7 +37,7 @@ def training_new(request: HttpRequest) -> HttpResponse:
     """The form; it tells what a run would take, measures it, or starts it, as the button says."""
     initial = {name: request.GET[name] for name in ("snapshot", "base_model") if name in request.GET}
     if clone := request.GET.get("clone", ""):
-        initial = initial_of(_find(request, int(clone) if clone.isdigit() else 0))
+        initial = initial_of(_find(request, _number(clone)))
     form = TrainingForm(request.POST or None, initial=initial)
     action, estimate = request.POST.get("action", ""), None
     if request.method == "POST" and form.is_valid():
@@ -99,7 +101,7 @@ def _live(shown: TrainingRun) -> dict[str, object]:
 @reviewers_only
 def training_compare(request: HttpRequest) -> HttpResponse:
     """Runs laid over each other, chosen by their numbers."""
-    asked = [int(number) for number in request.GET.getlist("run") if number.isdigit()][:MOST_OVERLAID]
+    asked = [_number(said) for said in request.GET.getlist("run")][:MOST_OVERLAID]
     visible = TrainingRun.objects.visible_to(request.user).select_related("snapshot", "job")
     runs = list(visible.filter(pk__in=asked))
     names = sorted({name for run in runs for name in run.hyperparameters})
@@ -149,6 +151,11 @@ def training_notes(request: HttpRequest, pk: int) -> HttpResponse:
     else:
         messages.error(request, " ".join(word for words in form.errors.values() for word in words))
     return redirect(shown)
+
+
+def _number(said: str) -> int:
+    """Of a run; 0, which none has, for what is no number."""
+    return int(said) if said.isdecimal() and len(said) <= LONGEST_NUMBER else 0
 
 
 def _find(request: HttpRequest, pk: int) -> TrainingRun:
