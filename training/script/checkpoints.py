@@ -37,9 +37,7 @@ def save_state(engine: Any, folder: Path, *, step: int, epoch: int, world: int, 
     """Called by all processes: bytes, in rank 0. Raises DiskFullError, and then the states before are still there."""
     path = step_folder(folder, step) / STATE
     with _writing(path, rank):
-        engine.save_checkpoint(
-            str(partial_of(path)), tag=TAG, client_state={"rng": torch.get_rng_state()}, exclude_frozen_parameters=True
-        )
+        engine.save_checkpoint(str(partial_of(path)), tag=TAG, exclude_frozen_parameters=True)
     size = 0
     if rank == 0:
         size = seal(path, step=step, epoch=epoch, world_size=world)
@@ -61,10 +59,9 @@ def load_state(engine: Any, folder: Path, *, world: int) -> tuple[int, int] | No
             f"Step {step} was saved by {manifest['world_size']} processes and cannot be carried on by {world}: each "
             "saved its own part. Run it on as many devices as before, or start a new run from its weights."
         )
-    where, client = engine.load_checkpoint(str(path), tag=TAG, load_module_strict=False)
+    where, _ = engine.load_checkpoint(str(path), tag=TAG, load_module_strict=False)
     if where is None:
         raise RuntimeError(f"DeepSpeed could not read {path}.")
-    torch.set_rng_state(client["rng"])
     return step, int(manifest["epoch"])
 
 

@@ -272,6 +272,8 @@ def engine_of(run: Run, learner: Learner) -> Any:
 def take_step(run: Run, engine: Any, material: Material, batch: list[int], *, step: int, steps: int) -> None:
     """One change of the weights. The loss is the mean over the answers' tokens of all the step's samples."""
     started = time.perf_counter()
+    # What is dropped follows from the step, so a run that goes on drops what it would have dropped.
+    torch.manual_seed(hash((run.given.seed, step, run.rank)) % 2**63)
     rate = rate_at(step, steps=steps, given=run.given)
     for group in engine.optimizer.param_groups:
         group["lr"] = rate
