@@ -168,7 +168,7 @@ def change_label(*, user: User, dataset: Dataset, pair_id: int, decision: Decisi
             Draft.objects.filter(pair=pair_id, annotator=user).delete()
             rework.keep(annotator=user, pair_id=pair_id, guideline_id=decision.guideline_id)
             return label
-        if label.revealed_at:
+        if label.is_fixed:
             raise RevealedError
         adjudication.check_open(pair_id=pair_id, annotator=user)
         replaced = _keep_revision(label)

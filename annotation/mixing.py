@@ -153,6 +153,7 @@ def _as_label(answer: ControlAnswer) -> Label:
         rationale=answer.rationale,
         changed_at=answer.created_at,
         revealed_at=answer.revealed_at,
+        audited_at=answer.audited_at,
         **said | {"aspects": said["aspects"] or {}, "flag": said["flag"] or ""},
     )
 
@@ -212,7 +213,7 @@ def change(*, user: User, dataset: Dataset, pair_id: int, decision: Decision) ->
         Draft.objects.filter(pair=pair_id, annotator=user).delete()
         if (answer.choice, answer.rationale, answer.remarks) == (said["choice"], said["rationale"], said["remarks"]):
             return
-        if answer.revealed_at:
+        if answer.revealed_at or answer.audited_at:
             raise RevealedError
         adjudication.check_open(pair_id=pair_id, annotator=user)
         attempt = answer.attempt + 1

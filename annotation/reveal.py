@@ -5,7 +5,7 @@ What they say after that is a second record: agreement uses the first, which was
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from django.db import transaction
 from django.utils import timezone
@@ -82,14 +82,15 @@ def reveal(*, user: User, dataset: Dataset, pair_id: int) -> bool:
     with transaction.atomic():
         if decided(user=user, dataset=dataset, pair_id=pair_id) is None:
             return False
-        close_labelling(user=user, pair=Pair.objects.get(pk=pair_id), reason=SEEN)
+        close_labelling(user=user, pair=Pair.objects.get(pk=pair_id), seen="revealed_at", reason=SEEN)
     return True
 
 
-def close_labelling(*, user: User, pair: Pair, reason: str) -> None:
+def close_labelling(*, user: User, pair: Pair, seen: Literal["revealed_at", "audited_at"], reason: str) -> None:
     """This person knows what somebody, or a judge, said of these two responses: nothing they decide is blind any more.
 
-    In the open transaction. reason: why they are not given the pair any more, where they have not decided it.
+    In the open transaction. seen: the field that notes how they came to know; reason: why they are not given the pair
+    any more, where they have not decided it.
     """
     responses = [pair.response_1_id, pair.response_2_id]
     twins = Pair.objects.filter(prompt=pair.prompt_id, response_1__in=responses, response_2__in=responses)
@@ -97,11 +98,11 @@ def close_labelling(*, user: User, pair: Pair, reason: str) -> None:
     Slot.objects.claimed_by(user).filter(pair__in=twins).set_free()
     # A change that is under way holds the row: it is finished first, or finds it revealed.
     now = timezone.now()
-    Label.objects.filter(pair__in=twins, annotator=user, revealed_at=None).update(revealed_at=now)
+    Label.objects.filter(pair__in=twins, annotator=user, **{seen: None}).update(**{seen: now})
     answers = ControlAnswer.objects.mixed_in().filter(control__pair__in=twins, annotator=user)
     # Held until the end, so that no further attempt is made of one.
     list(answers.select_for_update(of=("self",)).order_by("pk"))
-    answers.filter(revealed_at=None).update(revealed_at=now)
+    answers.filter(**{seen: None}).update(**{seen: now})
     Skip.objects.bulk_create(
         [Skip(pair=twin, annotator=user, reason=reason) for twin in twins.exclude(labels__annotator=user)],
         ignore_conflicts=True,

@@ -23,6 +23,8 @@ def why_not(label: Label) -> str:
     pair: Pair = label.pair
     if label.revealed_at:
         return "Its annotator has seen what others said, so another look would not be blind."
+    if label.audited_at:
+        return "Its annotator has seen a judge's verdict on it in an audit, so another look would not be blind."
     if not label.annotator.is_active:
         return "Its annotator cannot sign in here."
     if not pair.dataset.is_labelled_by(label.annotator):
@@ -87,7 +89,7 @@ def keep(*, annotator: User, pair_id: int, guideline_id: int | None) -> bool:
         if asked is None:
             return False
         label = _locked(pk=asked.label_id)
-        if label.revealed_at:
+        if label.is_fixed:
             return False  # In this very moment: what they say now is not blind any more.
         if label.guideline_id != guideline_id:
             label.guideline_id = guideline_id

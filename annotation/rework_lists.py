@@ -36,7 +36,7 @@ class ReworkCounts:
     kept: int
     withdrawn: int
     overtaken: int
-    """Undecided, but their annotator has seen what others said since: nobody is asked any more."""
+    """Undecided, but their annotator has seen what others, or a judge, said since: nobody is asked any more."""
 
 
 def own_queue(annotator: User, *, dataset: Dataset) -> OwnQueue:
@@ -82,5 +82,5 @@ def of_state(reworks: ReworkQuerySet, state: str) -> ReworkQuerySet:
     if state == "open":
         return reworks.open()
     if state == "overtaken":
-        return reworks.undecided().filter(label__revealed_at__isnull=False)
+        return reworks.overtaken()
     return reworks.filter(outcome=state) if state else reworks

@@ -29,7 +29,7 @@ _POSSIBLE = """
        AND person.is_active AND person.role = 'annotator'
        AND (%(everyone)s OR EXISTS (SELECT FROM annotation_dataset_annotators AS named
                                      WHERE named.dataset_id = pair.dataset_id AND named.user_id = person.id))
-       AND label.revealed_at IS NULL
+       AND label.revealed_at IS NULL AND label.audited_at IS NULL
        AND NOT EXISTS (SELECT FROM annotation_adjudication AS final
                         WHERE final.pair_id = label.pair_id AND final.current)
        AND NOT EXISTS (SELECT FROM annotation_rework AS waiting

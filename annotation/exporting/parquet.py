@@ -83,6 +83,7 @@ def _schema() -> "pa.Schema":
     label = [
         *decision, ("changed_at", moment), ("flag", text), ("guideline", pa.int32()),
         ("confidence", pa.int8()), ("aspects", pa.map_(text, text)), ("revealed_at", moment),
+        ("audited_at", moment),
         ("reconsidered", pa.struct([("choice", text), ("rationale", text), ("at", moment)])),
     ]  # fmt: skip
     verdict = [

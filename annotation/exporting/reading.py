@@ -36,7 +36,7 @@ SELECT pair.id, pair.external_id, prompt.instruction, prompt.input, prompt.refer
 _LABELS = """
 SELECT label.pair_id, label.annotator_id, label.choice, label.rationale, label.seconds, label.shown_swapped,
        label.created_at, NULLIF(label.changed_at, label.created_at), label.flag, label.guideline_id,
-       label.confidence, NULLIF(label.aspects, '{}')::text, label.revealed_at,
+       label.confidence, NULLIF(label.aspects, '{}')::text, label.revealed_at, label.audited_at,
        again.choice, again.rationale, again.created_at
   FROM annotation_label label
   LEFT JOIN annotation_reconsideration again ON again.label_id = label.id
@@ -176,6 +176,7 @@ class Reader:
         confidence: int | None,
         aspects: str | None,
         revealed_at: object,
+        audited_at: object,
         again: int | None,
         why: str | None,
         again_at: object,
@@ -185,7 +186,7 @@ class Reader:
         told["confidence"] = confidence
         if aspects:
             told["aspects"] = {name: written(choice) for name, choice in orjson.loads(aspects).items()}
-        told["revealed_at"] = revealed_at
+        told["revealed_at"], told["audited_at"] = revealed_at, audited_at
         if again is not None:
             self.counts.reconsidered += 1
             told["reconsidered"] = {"choice": written(again), "rationale": why, "at": again_at}

@@ -16,7 +16,7 @@ _FORMULA = re.compile(r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 _OF_PAIR = ("id", "source", "model1", "model2")
 _OF_LABEL = (
     "annotator", "choice", "swapped", "confidence", "flag", "rationale", "seconds", "guideline", "at", "changed_at",
-    "revealed_at",
+    "revealed_at", "audited_at",
 )  # fmt: skip
 _AGAIN = ("reconsidered", "reconsidered_rationale", "reconsidered_at")
 _ASPECTS = """

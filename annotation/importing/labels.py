@@ -207,7 +207,7 @@ _RESOLVED = """
     SELECT DISTINCT ON (pair.id, u.id)
            pair.id AS pair_id, u.id AS annotator_id, label.id AS label_id, g.id AS guideline_id,
            l.line, l.choice, l.swapped, l.rationale, l.flag, l.seconds, l.at, l.changed_at, l.confidence,
-           l.aspects, l.revealed_at, l.again, l.again_rationale, l.again_at,
+           l.aspects, l.revealed_at, l.audited_at, l.again, l.again_rationale, l.again_at,
            label.choice <> l.choice OR (l.rationale <> '' AND l.rationale <> label.rationale) AS differs
       FROM staged_label l
       JOIN annotation_pair pair ON pair.dataset_id = %(dataset)s AND pair.external_id = l.external_id
@@ -241,9 +241,9 @@ _FILL_SLOTS = """
 """
 _INSERT = """
     INSERT INTO annotation_label (pair_id, annotator_id, choice, shown_swapped, rationale, flag, seconds,
-                                  guideline_id, created_at, changed_at, confidence, aspects, revealed_at)
+                                  guideline_id, created_at, changed_at, confidence, aspects, revealed_at, audited_at)
     SELECT pair_id, annotator_id, choice, swapped, rationale, flag, seconds, guideline_id,
-           COALESCE(at, now()), COALESCE(changed_at, at, now()), confidence, aspects, revealed_at
+           COALESCE(at, now()), COALESCE(changed_at, at, now()), confidence, aspects, revealed_at, audited_at
       FROM resolved_label WHERE label_id IS NULL ORDER BY line, annotator_id
 """
 _INSERT_AGAIN = """

@@ -30,6 +30,7 @@ class LabelRow:
     confidence: int | None = None
     aspects: dict[str, int] = field(default_factory=dict)
     revealed_at: datetime | None = None
+    audited_at: datetime | None = None
     again: Again | None = None
 
 

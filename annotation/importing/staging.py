@@ -27,7 +27,8 @@ _TABLES = {
     "staged_label": """
         line int, external_id text, annotator text, choice smallint, swapped boolean, rationale text, flag text,
         seconds double precision, at timestamptz, changed_at timestamptz, guideline bigint, confidence smallint,
-        aspects jsonb, revealed_at timestamptz, again smallint, again_rationale text, again_at timestamptz
+        aspects jsonb, revealed_at timestamptz, audited_at timestamptz,
+        again smallint, again_rationale text, again_at timestamptz
     """,
     "staged_late": """
         line int, external_id text, annotator text, choice smallint, swapped boolean, rationale text,
@@ -196,6 +197,7 @@ class Stage:
                 row.confidence,
                 orjson.dumps(row.aspects).decode() if row.aspects else "{}",
                 row.revealed_at,
+                row.audited_at,
                 row.again.choice if row.again else None,
                 row.again.rationale if row.again else "",
                 row.again.at if row.again else None,

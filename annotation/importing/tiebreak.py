@@ -81,6 +81,7 @@ def _label(row: Fields, index: int, given: Any) -> LabelRow | None:
         confidence=_confidence(fields),
         aspects=_aspects(fields),
         revealed_at=fields.moment("revealed_at"),
+        audited_at=fields.moment("audited_at"),
         again=_again(fields),
     )
     _refuse_unknown(fields, "label")

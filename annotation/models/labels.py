@@ -156,6 +156,10 @@ class Label(models.Model):
     revealed_at = models.DateTimeField(
         null=True, help_text="When its annotator saw what others said. From then on it does not change."
     )
+    audited_at = models.DateTimeField(
+        null=True,
+        help_text="When its annotator saw a judge's verdict on it in an audit. From then on it does not change either.",
+    )
     created_at = models.DateTimeField(default=timezone.now)
     changed_at = models.DateTimeField(default=timezone.now)
 
@@ -179,6 +183,11 @@ class Label(models.Model):
 
     def __str__(self) -> str:
         return f"{self.annotator}: {self.get_choice_display()}"
+
+    @property
+    def is_fixed(self) -> bool:
+        """Its annotator knows what others, or a judge, said of it: what they would say now is not blind any more."""
+        return bool(self.revealed_at or self.audited_at)
 
 
 class Split(models.Model):

@@ -66,6 +66,7 @@ class ControlAnswer(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     taken_at = models.DateTimeField(null=True, help_text="Its place among the pairs that the annotator took.")
     revealed_at = models.DateTimeField(null=True, help_text="As of a label: from then on it does not change.")
+    audited_at = models.DateTimeField(null=True, help_text="As of a label.")
     reconsideration = models.JSONField(null=True, help_text="As of a label: the choice and rationale after that.")
 
     objects = ControlAnswerQuerySet.as_manager()

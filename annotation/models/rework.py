@@ -37,9 +37,13 @@ class ReworkQuerySet(models.QuerySet):
     def open(self) -> Self:
         """Those that their annotator can decide.
 
-        Once they have seen what others said, a label does not change, and nobody is asked any more.
+        Once they have seen what others, or a judge, said, a label does not change, and nobody is asked any more.
         """
-        return self.undecided().filter(label__revealed_at=None)
+        return self.undecided().filter(label__revealed_at=None, label__audited_at=None)
+
+    def overtaken(self) -> Self:
+        """Those that nobody is asked about any more, though they were never decided."""
+        return self.undecided().exclude(label__revealed_at=None, label__audited_at=None)
 
     def of(self, annotator: User) -> Self:
         return self.filter(annotator=annotator)

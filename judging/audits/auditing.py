@@ -38,11 +38,12 @@ EXISTS (SELECT FROM annotation_pair own
            AND greatest(twin.response_1_id, twin.response_2_id) = greatest(own.response_1_id, own.response_2_id)
          WHERE own.id = item.pair_id
            AND (EXISTS (SELECT FROM annotation_label label WHERE label.pair_id = twin.id
-                           AND label.annotator_id = %(user)s AND label.revealed_at IS NOT NULL)
+                           AND label.annotator_id = %(user)s
+                           AND (label.revealed_at IS NOT NULL OR label.audited_at IS NOT NULL))
              OR EXISTS (SELECT FROM annotation_controlanswer answer
                           JOIN annotation_control control ON control.id = answer.control_id
                          WHERE control.pair_id = twin.id AND answer.annotator_id = %(user)s
-                           AND answer.revealed_at IS NOT NULL)))
+                           AND (answer.revealed_at IS NOT NULL OR answer.audited_at IS NOT NULL))))
 """
 # Another auditor begins anew: what the one before chose blind is kept in the history.
 _CLAIM = f"""
@@ -135,7 +136,7 @@ def choose_blind(*, item_id: int, user: User, choice: Choice, seconds: float) ->
             state=AuditItem.State.REVEALED, blind_choice=choice, blind_at=now, seconds=seconds
         )
         if stored:
-            close_labelling(user=user, pair=mine.select_related("pair").get().pair, reason=SEEN)
+            close_labelling(user=user, pair=mine.select_related("pair").get().pair, seen="audited_at", reason=SEEN)
             return True
     if mine.filter(state__in=[AuditItem.State.REVEALED, AuditItem.State.DECIDED]).exists():
         return False

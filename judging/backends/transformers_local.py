@@ -30,7 +30,7 @@ from judging.backends.base import (
 )
 from judging.backends.beams import Rules
 from judging.backends.checkpoints import find_checkpoint
-from judging.backends.loading import dtype_named, ends_of, load_model, load_tokenizer, pad_of, the_device
+from judging.backends.loading import check_causal, dtype_named, ends_of, load_model, load_tokenizer, pad_of, the_device
 from judging.backends.parameters import TransformersParameters, read_parameters
 from judging.backends.prefixes import Ids
 from judging.backends.readers import reader_of
@@ -84,6 +84,7 @@ class LocalCheckpoint:
         self.tokenizer = load_tokenizer(found)
         device = the_device()
         self.model = load_model(found, dtype=dtype_named(self.parameters.dtype, device)).to(device).eval()
+        check_causal(self.model, source=found.source)
         try:
             self.spellings = find_spellings(self._encode, prompt=self.template.prompt, words=self.template.choice_words)
         except NoSpellingError as error:

@@ -24,7 +24,7 @@ def label_with_everything() -> dict:
     return {
         "annotator": "anna", "choice": 1, "rationale": "=why", "seconds": 3.5, "swapped": False,
         "at": "2026-11-01T09:00:00.000001+00:00", "confidence": 3, "aspects": {"clarity": 1, "adherence": "tie"},
-        "revealed_at": "2026-11-01T09:01:00+00:00",
+        "revealed_at": "2026-11-01T09:01:00+00:00", "audited_at": "2026-11-01T09:01:30+00:00",
         "reconsidered": {"choice": 2, "rationale": "They are right.", "at": "2026-11-01T09:02:00+00:00"},
     }  # fmt: skip
 

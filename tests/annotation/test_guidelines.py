@@ -142,10 +142,11 @@ def test_where_it_would_be_others_now_nothing_is_sent(client, reviewer, dataset)
     assert Rework.objects.count() == 6
 
 
-def test_what_is_decided_seen_waiting_or_of_nobody_here_does_not_go_back(client, reviewer, dataset, people):
+@pytest.mark.parametrize("seen", ["revealed_at", "audited_at"])
+def test_what_is_decided_seen_waiting_or_of_nobody_here_does_not_go_back(client, reviewer, dataset, people, seen):
     labels = list(Label.objects.filter(annotator=people[0]).order_by("pk"))
     Adjudication.objects.create(pair=labels[0].pair, choice=1, cause="taste", by=reviewer)
-    Label.objects.filter(pk=labels[1].pk).update(revealed_at=timezone.now())
+    Label.objects.filter(pk=labels[1].pk).update(**{seen: timezone.now()})
     rework.send_back(label_id=labels[2].pk, comment="?", by=reviewer)
     people[1].is_active = False
     people[1].save()

@@ -62,7 +62,8 @@ def adjudicated(pair):
 
 def test_of_a_label_that_an_audit_fixed_peers_appear_on_the_sides_that_were_seen(browser, annotator, pair, label):
     audited(pair, annotator)
-    response = browser.get(others(pair))
+    assert PEER not in browser.get(others(pair)).text
+    response = browser.post(others(pair), follow=True)
     assert PEER in response.text
     assert [peer.side for peer in response.context["said"].peers] == ["1"]
 
@@ -73,7 +74,8 @@ def test_where_nothing_is_revealed_an_audit_reveals_no_peers(browser, annotator,
     dataset.save()
     audited(pair, annotator)
     label.refresh_from_db()
-    assert label.revealed_at
+    assert label.audited_at
+    assert label.revealed_at is None
     assert browser.get(others(pair)).status_code == 404
     assert browser.post(others(pair), {"choice": "1"}).status_code == 404
 

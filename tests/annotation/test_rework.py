@@ -197,9 +197,10 @@ def test_a_double_click_sends_once_and_another_word_waits_for_the_first(reviewer
     assert Notification.objects.count() == 1
 
 
-def test_a_label_whose_annotator_has_seen_what_others_said_stays(client, reviewer, annotator, label):
+@pytest.mark.parametrize("seen", ["revealed_at", "audited_at"])
+def test_a_label_whose_annotator_has_seen_what_others_or_a_judge_said_stays(client, reviewer, annotator, label, seen):
     open_one = sent(label, reviewer)
-    Label.objects.filter(pk=label.pk).update(revealed_at=timezone.now())
+    Label.objects.filter(pk=label.pk).update(**{seen: timezone.now()})
     assert not rework.open_rework(annotator=annotator, pair_id=label.pair_id)
     assert "Nothing waits" in text_of(signed_in(annotator).get("/label/chat/rework/"))
     client.force_login(reviewer)

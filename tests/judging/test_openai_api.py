@@ -313,6 +313,18 @@ def test_of_many_requests_that_are_refused_at_once_only_one_is_told_of(caplog):
     assert "never retrieved" not in caplog.text
 
 
+def test_an_account_that_runs_out_of_credit_ends_the_run_and_what_came_before_is_kept():
+    empty = error(429, code="insufficient_quota", message="You exceeded your current quota.")
+    answered = []
+    with serving(lambda text, before: empty if "Task 2." in text else say(GOOD)) as server:
+        parameters = {"base_url": server.url, "retries": 0, "concurrency": 1}
+        backend = load_backend(Settings("openai", "stub-1", "", "json@1", parameters))
+        with pytest.raises(PermanentError, match="no credit left: mend that, and try again"):
+            answered.extend(backend.judge(questions(5), reasons=True))  # What came before the error is in it.
+        backend.close()
+    assert [answer.pair_id for answer in answered if answer] == [0, 1]
+
+
 def test_a_model_or_address_that_is_not_there_ends_the_run():
     with serving(lambda text, before: error(404)) as server, pytest.raises(PermanentError, match="stub-1"):
         ask(server)

@@ -6,7 +6,15 @@ import shutil
 
 import pytest
 import torch
-from transformers import GenerationConfig
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    BertConfig,
+    BertForMaskedLM,
+    GenerationConfig,
+    T5Config,
+    T5ForConditionalGeneration,
+)
 
 from jobs.errors import PermanentError
 from judging.backends import Settings, load_backend
@@ -320,6 +328,39 @@ def test_weights_that_were_cut_off(tiny_judge, tmp_path):
     folder = copy_of(tiny_judge, tmp_path)
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:100_000])
+    assert "cannot be loaded" in refused(folder)
+
+
+def copy_with(tiny_judge, tmp_path, model):
+    """The tokenizer of the tiny judge with the weights and the configuration of another model."""
+    folder = copy_of(tiny_judge, tmp_path)
+    model.save_pretrained(folder)
+    return folder
+
+
+def test_a_classifier_is_not_given_a_head_at_random(tiny_judge, tmp_path):
+    configuration = AutoConfig.from_pretrained(tiny_judge)
+    folder = copy_with(tiny_judge, tmp_path, AutoModelForSequenceClassification.from_config(configuration))
+    written = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(written | {"architectures": ["LlamaForCausalLM"]}))
+    assert "lacks weights of a LlamaForCausalLM: lm_head.weight" in refused(folder)
+
+
+def test_a_model_that_reads_texts_from_both_ends_is_refused(tiny_judge, tmp_path):
+    size = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    configuration = BertConfig(vocab_size=AutoConfig.from_pretrained(tiny_judge).vocab_size, **size)
+    assert "from both ends" in refused(copy_with(tiny_judge, tmp_path, BertForMaskedLM(configuration)))
+
+
+def test_an_encoder_with_a_decoder_is_refused(tiny_judge, tmp_path):
+    configuration = T5Config(vocab_size=100, d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2)
+    assert "cannot be loaded" in refused(copy_with(tiny_judge, tmp_path, T5ForConditionalGeneration(configuration)))
+
+
+def test_weights_of_another_size_than_the_configuration_says(tiny_judge, tmp_path):
+    folder = copy_of(tiny_judge, tmp_path)
+    written = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(written | {"vocab_size": written["vocab_size"] + 8}))
     assert "cannot be loaded" in refused(folder)
 
 

@@ -235,7 +235,10 @@ def test_a_label_given_before_does_not_change_after_its_annotator_saw_the_judges
     factories.make_label(pair=made.pairs[0], annotator=auditor)
     audit = draw_sample(run=made.run, dimensions=[], size=1, seed=0)
     choose(client, audit)
-    assert Label.objects.get().revealed_at is not None
+    label = Label.objects.get()
+    assert label.audited_at is not None
+    # What others said they have not seen: changes after a reveal are counted without this label.
+    assert label.revealed_at is None
     assert not Skip.objects.exists()
 
 
