@@ -3,6 +3,10 @@
 import pytest
 from django.core.cache import cache
 
+from tests.emptying import empty_by_rows
+
+empty_by_rows()
+
 
 @pytest.fixture(autouse=True)
 def _light_settings(settings):

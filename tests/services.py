@@ -70,6 +70,8 @@ def _open_services() -> Services:
         "TIEBREAK_HOME": str(home),
         "DATABASE_URL": embedded.database_url(home),
         "BROKER_URL": embedded.broker_url(home),
+        # Tests run beside each other: a thread of torch that waits is not to spin.
+        "OMP_WAIT_POLICY": "PASSIVE",
     }
     return services
 

@@ -30,10 +30,16 @@ def pair_in_view(page) -> int:
     return int(page.locator("#task").get_attribute("data-pair"))
 
 
+def press(page, key: str) -> None:
+    """Press a key once the page can hear it: its scripts have run."""
+    page.wait_for_load_state()
+    page.keyboard.press(key)
+
+
 def press_and_wait(page, key: str) -> int:
     """Press a key that decides; return the pair that was decided, once the next stands."""
     pair = pair_in_view(page)
-    page.keyboard.press(key)
+    press(page, key)
     expect_next(page, pair)
     return pair
 

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from annotation.labeling import in_other_terms
 from annotation.models import Choice, Flag, Label, LabelRevision, Skip
 from tests import factories
-from tests.browser.labelling import make_label_dataset, pair_in_view, press_and_wait, shown_choice
+from tests.browser.labelling import make_label_dataset, pair_in_view, press, press_and_wait, shown_choice
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -131,7 +131,7 @@ def test_arrows_walk_through_the_last_decisions(label_page):
     first, second = press_and_wait(label_page, "1"), press_and_wait(label_page, "2")
     waiting = pair_in_view(label_page)
     for key, pair in [("ArrowLeft", second), ("ArrowLeft", first), ("ArrowRight", second), ("ArrowRight", waiting)]:
-        label_page.keyboard.press(key)
+        press(label_page, key)
         expect(label_page.locator("#task")).to_have_attribute("data-pair", str(pair))
     assert not LabelRevision.objects.exists()
 
