@@ -15,18 +15,13 @@ from jobs import lifecycle
 from jobs.models import Job
 from jobs.running import Running
 from judging.audits.reasons import contradiction
+from judging.label_signs import CONFLICT, EMPTY, IDENTICAL, WITH_TEXTS
 from judging.models import FilterMark, JudgeRun, Verdict
 
 # ruff: noqa: S608 - the statements are put together of the texts in this file.
 
 WORK = "judging.filtering.filter_run"
 BATCH = 2000
-
-_PAIRS = (
-    "FROM judging_verdict v JOIN annotation_pair pair ON pair.id = v.pair_id"
-    " JOIN annotation_response one ON one.id = pair.response_1_id"
-    " JOIN annotation_response two ON two.id = pair.response_2_id WHERE v.run_id = {run}"
-)
 
 
 def _of_status(status: str) -> str:
@@ -56,29 +51,26 @@ FILTERS: Mapping[str, Filter] = {
     "empty": Filter(
         "Empty response",
         "One of the responses has no text.",
-        "SELECT DISTINCT v.pair_id, 'Response ' || CASE WHEN btrim(one.text, E' \\t\\r\\n') = '' THEN '1' ELSE '2' END"
-        f" || ' is empty.' AS words {_PAIRS} AND NOT v.swapped"
-        " AND (btrim(one.text, E' \\t\\r\\n') = '' OR btrim(two.text, E' \\t\\r\\n') = '')",
+        "SELECT pair_id, 'Response ' || CASE WHEN one THEN '1' ELSE '2' END || ' is empty.' AS words"
+        f" FROM ({EMPTY}) AS found",
     ),
     "identical": Filter(
         "Identical responses",
         "Both responses are the same text.",
-        f"SELECT DISTINCT v.pair_id, '' AS words {_PAIRS} AND NOT v.swapped AND one.text_hash = two.text_hash",
+        f"SELECT pair_id, '' AS words FROM ({IDENTICAL}) AS found",
     ),
     "duplicate": Filter(
         "Duplicate pair",
         "An earlier pair of the dataset has the same prompt and the same two texts, in either order.",
         "SELECT pair_id, 'The same as pair ' || earliest AS words FROM (SELECT v.pair_id,"
         " min(v.pair_id) OVER (PARTITION BY pair.prompt_id, least(one.text_hash, two.text_hash),"
-        f" greatest(one.text_hash, two.text_hash)) AS earliest {_PAIRS} AND NOT v.swapped) AS twins"
+        f" greatest(one.text_hash, two.text_hash)) AS earliest {WITH_TEXTS}) AS twins"
         " WHERE pair_id <> earliest",
     ),
     "conflict": Filter(
         "Order conflict",
         "In the other order the judge says something else.",
-        "SELECT v.pair_id, '' AS words FROM judging_verdict v JOIN judging_verdict turned ON turned.run_id = v.run_id"
-        " AND turned.pair_id = v.pair_id AND turned.swapped"
-        " WHERE v.run_id = {run} AND NOT v.swapped AND v.choice <> turned.choice",
+        f"SELECT pair_id, '' AS words FROM ({CONFLICT}) AS found",
     ),
     "contradiction": Filter("Reason contradicts", "The reason says outright that another choice is right.", None),
 }

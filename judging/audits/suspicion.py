@@ -12,7 +12,10 @@ from annotation.columns import columns
 from annotation.models import Choice
 from judging.audits.confident import label_quality
 from judging.audits.reasons import contradiction
+from judging.label_signs import CONFLICT, EMPTY, IDENTICAL
 from judging.models import JudgeRun
+
+# ruff: noqa: S608 - the statements are put together of the texts in judging.label_signs.
 
 Found = Iterator[tuple[int, int, int, float, str]]
 """(verdict, pair, choice, how much of the sign's weight, in words)"""
@@ -84,26 +87,15 @@ def _contradictions(run: JudgeRun, _other: JudgeRun | None) -> Found:
 
 
 def _identical(run: JudgeRun, _other: JudgeRun | None) -> Found:
-    query = SQL(
-        "SELECT v.id, v.pair_id, v.choice FROM judging_verdict v JOIN annotation_pair pair ON pair.id = v.pair_id"
-        " JOIN annotation_response one ON one.id = pair.response_1_id"
-        " JOIN annotation_response two ON two.id = pair.response_2_id"
-        " WHERE v.run_id = {run} AND NOT v.swapped AND v.choice <> 0 AND one.text_hash = two.text_hash"
-    ).format(run=Literal(run.pk))
+    query = SQL(f"SELECT id, pair_id, choice FROM ({IDENTICAL}) AS found WHERE choice <> 0").format(run=Literal(run.pk))
     for row in _rows(query):
         yield *row, 1.0, f"Both responses are the same text, the label says {_said(row[2])}."
 
 
 def _empty(run: JudgeRun, _other: JudgeRun | None) -> Found:
     query = SQL(
-        "SELECT id, pair_id, choice, one, two FROM ("
-        "SELECT v.id, v.pair_id, v.choice,"
-        " btrim(one.text, E' \\t\\r\\n') = '' AS one, btrim(two.text, E' \\t\\r\\n') = '' AS two"
-        " FROM judging_verdict v JOIN annotation_pair pair ON pair.id = v.pair_id"
-        " JOIN annotation_response one ON one.id = pair.response_1_id"
-        " JOIN annotation_response two ON two.id = pair.response_2_id"
-        " WHERE v.run_id = {run} AND NOT v.swapped AND v.choice IS NOT NULL) AS label"
-        " WHERE CASE choice WHEN 1 THEN one WHEN 2 THEN two ELSE one <> two END"
+        f"SELECT id, pair_id, choice, one, two FROM ({EMPTY}) AS label"
+        " WHERE CASE choice WHEN 1 THEN one WHEN 2 THEN two WHEN 0 THEN one <> two END"
     ).format(run=Literal(run.pk))
     for verdict_id, pair_id, choice, one, two in _rows(query):
         which = "Both responses are" if one and two else f"Response {1 if one else 2} is"
@@ -111,11 +103,7 @@ def _empty(run: JudgeRun, _other: JudgeRun | None) -> Found:
 
 
 def _conflicts(run: JudgeRun, _other: JudgeRun | None) -> Found:
-    query = SQL(
-        "SELECT v.id, v.pair_id, v.choice, turned.choice FROM judging_verdict v JOIN judging_verdict turned"
-        " ON turned.run_id = v.run_id AND turned.pair_id = v.pair_id AND turned.swapped"
-        " WHERE v.run_id = {run} AND NOT v.swapped AND v.choice <> turned.choice"
-    ).format(run=Literal(run.pk))
+    query = SQL(f"SELECT id, pair_id, choice, turned FROM ({CONFLICT}) AS found").format(run=Literal(run.pk))
     for verdict_id, pair_id, choice, turned in _rows(query):
         yield verdict_id, pair_id, choice, 1.0, f"In the other order the judge says {_said(turned)}."
 
