@@ -34,6 +34,7 @@ class Running:
 
     def __init__(self, *, attempt: Attempt, side: BaseDatabaseWrapper, echo: Callable[[Job], None] | None = None):
         self.job_id = attempt.job_id
+        self.attempt_id = attempt.pk
         self.subject_id = attempt.job.subject_id
         self.number = attempt.number
         self._job = attempt.job

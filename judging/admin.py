@@ -12,6 +12,7 @@ from django.utils.html import format_html
 
 from annotation.models import Dataset
 from jobs.admin import ReadOnly
+from judging.crews import MOST_WORKERS
 from judging.judge_forms import JudgeForm
 from judging.judges import create_judge
 from judging.models import Judge, JudgeRun, Verdict
@@ -33,6 +34,10 @@ class StartRunsForm(forms.Form):
     dataset = forms.ModelChoiceField(Dataset.objects.all())
     order = forms.ChoiceField(choices=JudgeRun.Order, initial=JudgeRun.Order.BOTH)
     reasons = forms.ChoiceField(choices=JudgeRun.Reasons, initial=JudgeRun.Reasons.NONE)
+    workers = forms.IntegerField(initial=1, min_value=1, max_value=MOST_WORKERS, required=False)
+
+    def clean_workers(self) -> int:
+        return self.cleaned_data["workers"] or 1
 
 
 @admin.register(Judge)

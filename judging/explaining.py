@@ -1,6 +1,7 @@
 """Reasons behind verdicts that stand already: of some pairs of a run, or of one that a reviewer is looking at."""
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
 
 from django.db import transaction
 
@@ -11,7 +12,8 @@ from jobs.models import Job
 from jobs.running import Running
 from judging.backends import Backend, explains, load_backend
 from judging.backends.base import Explanation
-from judging.models import JudgeRun, Verdict
+from judging.crews import Crew
+from judging.models import Chunk, Verdict
 from judging.questions import question_of, settings_of, storable
 from judging.reasons import owed
 from judging.runs import QUEUES
@@ -24,14 +26,29 @@ class ExplainError(Exception):
     """No reason can be asked for; the text says why."""
 
 
-def explain_run(running: Running, run: JudgeRun, backend: Backend) -> None:
+def explain_run(crew: Crew, backend: Backend) -> None:
     """The second pass. What is written is saved as it comes; a cancelled or lost attempt is carried on with."""
-    ids = owed(run)
-    for start in range(0, len(ids), CHUNK):
-        running.progress(start, len(ids), "Writing reasons")
-        _explain(running, backend, ids[start : start + CHUNK])
-    if ids:
-        running.progress(len(ids), len(ids), "Writing reasons")
+    debts = owed(crew.run)
+    owing = sorted({pair for pair, _ in debts})
+    stage, size = Chunk.Stage.REASONS, CHUNK // len(crew.run.orders)
+
+    def beyond(after: int, limit: int) -> list[int]:
+        start = bisect_right(owing, after)
+        return owing[start : start + limit]
+
+    while debts:
+        if chunk := crew.take(stage, beyond, size=size):
+            start, end = (bisect_right(debts, (pair, 0)) for pair in (chunk.first_pair, chunk.last_pair + 1))
+            crew.running.progress(start, len(debts), "Writing reasons")
+            _explain(crew.running, backend, [pk for _, pk in debts[start:end]], check=crew.check)
+            with crew.running.writing():
+                crew.finish([chunk])
+        elif crew.all_done(stage):
+            crew.running.progress(len(debts), len(debts), "Writing reasons")
+            return
+        else:
+            crew.running.progress(len(debts), len(debts), "Waiting for other workers")
+            crew.wait()
 
 
 def ask_reason(*, verdict: Verdict, by: User) -> Job:
@@ -65,12 +82,12 @@ def explain_one(running: Running) -> None:
         if known.get("checkpoint") != backend.identity.get("checkpoint"):
             raise PermanentError("The checkpoint has changed since this verdict: the reason would be another judge's.")
         running.progress(0, 1, "Writing the reason")
-        _explain(running, backend, [verdict.pk])
+        _explain(running, backend, [verdict.pk], check=running.check)
     finally:
         backend.close()
 
 
-def _explain(running: Running, backend: Backend, ids: Sequence[int]) -> None:
+def _explain(running: Running, backend: Backend, ids: Sequence[int], *, check: Callable[[], None]) -> None:
     verdicts = {(v.pair_id, v.swapped): v for v in Verdict.objects.filter(pk__in=ids)}
     pairs = Pair.objects.select_related("prompt", "response_1", "response_2").in_bulk({pair for pair, _ in verdicts})
     decided = [
@@ -84,7 +101,7 @@ def _explain(running: Running, backend: Backend, ids: Sequence[int]) -> None:
             elif waiting:
                 _keep_all(running, verdicts, waiting)
                 waiting = []
-            running.check()
+            check()
     finally:
         if waiting:
             _keep_all(running, verdicts, waiting)

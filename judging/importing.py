@@ -13,6 +13,7 @@ from annotation.importing.problems import Problems
 from annotation.importing.telling import tell
 from annotation.models import Dataset, User
 from jobs.models import Job
+from judging.crews import helpers_at
 from judging.models import Audit, AuditItem, Judge, JudgeRun, Verdict
 from judging.runs import frozen_settings
 
@@ -149,7 +150,10 @@ class Verdicts:
         return AuditItem.objects.filter(pair__dataset=dataset, state=AuditItem.State.DECIDED).count()
 
     def is_judging(self, *, dataset: Dataset) -> bool:
-        return any(work.objects.filter(dataset=dataset, job__state__in=Job.LIVE).exists() for work in (JudgeRun, Audit))
+        works = any(
+            work.objects.filter(dataset=dataset, job__state__in=Job.LIVE).exists() for work in (JudgeRun, Audit)
+        )
+        return works or helpers_at(dataset).live().exists()
 
     def _find_known(self, dataset_id: int) -> int:
         with connection.cursor() as cursor:

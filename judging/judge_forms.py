@@ -8,8 +8,10 @@ from django.core.exceptions import ValidationError
 
 from annotation.models import Dataset, User
 from judging.backends import PATHS
+from judging.crews import MOST_WORKERS
 from judging.judges import USUAL_TEMPLATES, check_settings, create_judge
 from judging.models import Judge, JudgeRun
+from judging.planning import RunPlan, plan_run
 from judging.prompts import TEMPLATES
 from judging.runs import RunError, start_run
 
@@ -89,13 +91,28 @@ class RunForm(forms.Form):
         initial=JudgeRun.Reasons.NONE,
         help_text="Reasons take far longer than verdicts. Baselines give none.",
     )
-
     budget = BudgetField()
+    workers = forms.IntegerField(
+        required=False,
+        initial=1,
+        min_value=1,
+        max_value=MOST_WORKERS,
+        help_text="Several share the run's pairs, each with a GPU of its own where the judge is a local checkpoint. "
+        "As many must be running for its queue.",
+    )
 
     def __init__(self, *args: object, user: User, **options: object):
         super().__init__(*args, **options)
         self.user = user
         self.fields["dataset"].queryset = Dataset.objects.visible_to(user)
+
+    def clean_workers(self) -> int:
+        return self.cleaned_data["workers"] or 1
+
+    def plan(self) -> RunPlan | None:
+        """What it would take; None where that is no money."""
+        given = self.cleaned_data
+        return plan_run(**{name: given[name] for name in ("judge", "dataset", "order", "reasons", "budget")})
 
     def start(self) -> JudgeRun | None:
         """The run, or None with the reason among the form's errors."""

@@ -4,6 +4,10 @@ They are what a run costs where its judge names no prices of its own. Prices cha
 go before these.
 """
 
+from judging.backends.parameters import OPENAI_BASE_URL, OpenAIParameters
+
+Prices = tuple[float | None, float | None]
+
 LIST = {
     "gpt-3.5-turbo": (0.50, 1.50),
     "gpt-4": (30.00, 60.00),
@@ -16,7 +20,14 @@ LIST = {
 }
 
 
-def list_price(model: str) -> tuple[float | None, float | None]:
+def list_price(model: str) -> Prices:
     """Of a model by its name, or by the name that it has without its date. (None, None) where it is not listed."""
     known = [name for name in LIST if model == name or model.startswith((f"{name}-2", f"{name}-0", f"{name}-1"))]
     return LIST[max(known, key=len)] if known else (None, None)
+
+
+def prices_of(parameters: OpenAIParameters, model: str) -> Prices:
+    """US dollars for a million tokens of prompts and of answers, where they are known."""
+    own = parameters.price_in, parameters.price_out
+    at_openai = parameters.base_url.rstrip("/") == OPENAI_BASE_URL
+    return list_price(model) if own == (None, None) and at_openai else own

@@ -4,7 +4,6 @@ Questions are in the order that the judge is shown, verdicts in the pair's own t
 where the first becomes the second.
 """
 
-from collections.abc import Iterator
 from decimal import Decimal
 
 from annotation.models import Choice, Pair
@@ -21,23 +20,26 @@ def settings_of(run: JudgeRun, *, memory: Memory | None = None, budget: Decimal 
     return Settings(**{name: run.frozen[name] for name in names}, facts=facts, memory=memory, budget=budget)
 
 
-def open_questions(run: JudgeRun, *, chunk: int) -> Iterator[list[Question]]:
-    """What has no verdict yet, about `chunk` questions at a time, in the order of the pairs: memory stays flat."""
-    orders = (False, True) if run.order == JudgeRun.Order.BOTH else (False,)
-    pairs = Pair.objects.filter(dataset_id=run.dataset_id).order_by("pk")
-    after = 0
-    while ids := list(pairs.filter(pk__gt=after).values_list("pk", flat=True)[: max(1, chunk // len(orders))]):
-        after = ids[-1]
-        there = set(
-            Verdict.objects.filter(run=run, pair__gte=ids[0], pair__lte=ids[-1]).values_list("pair_id", "swapped")
-        )
-        missing = {pk: [swapped for swapped in orders if (pk, swapped) not in there] for pk in ids}
-        texts = Pair.objects.select_related("prompt", "response_1", "response_2").in_bulk(
-            [pk for pk, open_orders in missing.items() if open_orders]
-        )
-        questions = [question_of(texts[pk], swapped=swapped) for pk in ids if pk in texts for swapped in missing[pk]]
-        if questions:
-            yield questions
+def pairs_beyond(run: JudgeRun, after: int, limit: int) -> list[int]:
+    """Numbers of the run's pairs behind that one, in order, at most so many."""
+    pairs = Pair.objects.filter(dataset_id=run.dataset_id, pk__gt=after).order_by("pk")
+    return list(pairs.values_list("pk", flat=True)[:limit])
+
+
+def open_questions(run: JudgeRun, *, first: int, last: int) -> list[Question]:
+    """What has no verdict yet, of the pairs from the one number to the other, in their order."""
+    verdicts = Verdict.objects.filter(run=run, pair__gte=first, pair__lte=last).order_by()
+    there: dict[int, set[bool]] = {}
+    for pair, swapped in verdicts.values_list("pair_id", "swapped"):
+        there.setdefault(pair, set()).add(swapped)
+    whole = [pair for pair, orders in there.items() if len(orders) >= len(run.orders)]
+    pairs = Pair.objects.filter(dataset_id=run.dataset_id, pk__gte=first, pk__lte=last).exclude(pk__in=whole)
+    return [
+        question_of(pair, swapped=swapped)
+        for pair in pairs.select_related("prompt", "response_1", "response_2").order_by("pk")
+        for swapped in run.orders
+        if swapped not in there.get(pair.pk, ())
+    ]
 
 
 def question_of(pair: Pair, *, swapped: bool) -> Question:

@@ -13,16 +13,15 @@ from judging.policies import PRESETS
 SAMPLED = 10
 
 
-def owed(run: JudgeRun) -> list[int]:
-    """Verdicts whose reason the run asks for in its second pass, and that have none yet."""
+def owed(run: JudgeRun) -> list[tuple[int, int]]:
+    """(pair, verdict) of each whose reason the run asks for in its second pass, and that has none yet; by pair."""
     if run.reasons not in JudgeRun.SECOND_PASS:
         return []
-    bare = Verdict.objects.filter(run=run, status=Verdict.Status.OK, raw="").order_by("pk")
+    bare = Verdict.objects.filter(run=run, status=Verdict.Status.OK, raw="").order_by("pair", "pk")
     if run.reasons == JudgeRun.Reasons.DISAGREEMENTS:
-        bare = bare.filter(pair__in=_disputed(run))
-        return list(bare.values_list("pk", flat=True))
-    rows = bare.values_list("pk", "pair").iterator()
-    return [pk for pk, pair in rows if zlib.crc32(str(pair).encode()) % 100 < SAMPLED]
+        return list(bare.filter(pair__in=_disputed(run)).values_list("pair", "pk"))
+    rows = bare.values_list("pair", "pk").iterator()
+    return [(pair, pk) for pair, pk in rows if zlib.crc32(str(pair).encode()) % 100 < SAMPLED]
 
 
 def _disputed(run: JudgeRun) -> list[int]:

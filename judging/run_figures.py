@@ -59,14 +59,13 @@ def figures_of(run: JudgeRun) -> RunFigures:
     n = sum(cell["n"] for cell in cells)
     decided = [cell for cell in cells if cell["choice"] in {Choice.FIRST, Choice.SECOND}]
     ok = sum(cell["n"] for cell in cells if cell["choice"] is not None)
-    orders = 2 if run.order == JudgeRun.Order.BOTH else 1
     sums = verdicts.aggregate(
         prompt=Sum("prompt_tokens"), answer=Sum("answer_tokens"), cost=Sum("cost"), since=Min("created_at")
     )
     return RunFigures(
         wanted=wanted(run) if run.job else n,
         verdicts=n,
-        pairs=n // orders,
+        pairs=n // len(run.orders),
         statuses=_shares(cells, "status", dict(Verdict.Status.choices), n),
         choices=_shares([cell for cell in cells if cell["choice"] is not None], "choice", CHOICES, ok),
         first_shown=_first_shown(decided),

@@ -9,6 +9,7 @@ from annotation.models import Dataset, Label, Pair, User
 from jobs import lifecycle
 from jobs.models import Job
 from judging.backends import PATHS, explains
+from judging.crews import MOST_WORKERS, call_helpers, helpers_of, stop_helpers
 from judging.juries import JuryError, jury_facts
 from judging.models import Judge, JudgeRun, Verdict
 from judging.reasons import owed
@@ -29,14 +30,17 @@ def start_run(
     order: str = JudgeRun.Order.GIVEN,
     reasons: str = JudgeRun.Reasons.NONE,
     budget: Decimal | None = None,
+    workers: int = 1,
     created_by: User | None = None,
     send: bool = True,
 ) -> JudgeRun:
     """Freeze the judge's settings, queue the job and return the run. Raises RunError.
 
-    With `send=False` no worker is told: the caller runs the job itself (jobs.running.run_here).
+    With `send=False` no worker is told of the run's own job: the caller runs it itself (jobs.running.run_here). Of
+    `workers` the further ones are workers' always.
     """
     _check(judge, dataset, reasons)
+    _check_workers(judge, workers)
     if budget is not None and judge.backend != Judge.Backend.OPENAI:
         raise RunError(f"{judge} costs no money, so a budget would never be reached: start the run without one.")
     facts = _facts(judge, dataset, order)
@@ -50,10 +54,12 @@ def start_run(
             order=order,
             reasons=reasons,
             budget=budget,
+            workers=workers,
             frozen=frozen_settings(locked) | {"facts": facts},
             created_by=created_by,
         )
         _enqueue(run, created_by=created_by, send=send)
+        call_helpers(run)
     return run
 
 
@@ -63,8 +69,26 @@ def set_budget(*, run: JudgeRun, budget: Decimal | None) -> None:
     run.save(update_fields=["budget"])
 
 
+def set_workers(*, run: JudgeRun, workers: int) -> None:
+    """How many share the run, from when it goes on. Raises RunError."""
+    _check_workers(run.judge, workers)
+    run.workers = workers
+    run.save(update_fields=["workers"])
+
+
+def pause_run(*, run: JudgeRun) -> None:
+    """Have all its workers save what came and stop, until the run goes on. Raises RunError where it is over."""
+    if run.job is None:
+        raise RunError("Its verdicts came from a file: there is nothing to pause.")
+    # The run's own job first, so that no helper of it goes on, however it is asked.
+    was_live = lifecycle.cancel(job=run.job)
+    stop_helpers(run)
+    if not was_live:
+        raise RunError("The run was over already.")
+
+
 def continue_run(*, run: JudgeRun, created_by: User | None = None, send: bool = True) -> JudgeRun:
-    """Judge what has no verdict yet: pairs that came later, or the rest of a run that failed or was cancelled.
+    """Judge what has no verdict yet: pairs that came later, or the rest of a run that failed or was paused.
 
     So it is with reasons, where the run asks for those of some verdicts.
 
@@ -72,7 +96,8 @@ def continue_run(*, run: JudgeRun, created_by: User | None = None, send: bool = 
     """
     with transaction.atomic():
         locked = _over(run)
-        if is_whole(locked) and not owed(locked):
+        assert locked.job is not None
+        if locked.job.state == Job.State.SUCCEEDED and is_whole(locked) and not owed(locked):
             raise RunError("Every pair of the dataset has its verdict: there is nothing left to judge.")
         _go_on(locked, created_by=created_by, send=send)
     return locked
@@ -97,8 +122,7 @@ def frozen_settings(judge: Judge) -> dict[str, object]:
 
 def wanted(run: JudgeRun) -> int:
     """How many verdicts a whole run has."""
-    orders = 2 if run.order == JudgeRun.Order.BOTH else 1
-    return orders * Pair.objects.filter(dataset_id=run.dataset_id).count()
+    return len(run.orders) * Pair.objects.filter(dataset_id=run.dataset_id).count()
 
 
 def is_whole(run: JudgeRun) -> bool:
@@ -146,6 +170,17 @@ def _check_no_twin(judge: Judge, dataset: Dataset, order: str, reasons: str) -> 
         raise RunError(f"Run {twin.pk} of this judge on this dataset is under way already.")
 
 
+def _check_workers(judge: Judge, workers: int) -> None:
+    if not 1 <= workers <= MOST_WORKERS:
+        raise RunError(f"A run has 1 to {MOST_WORKERS} workers.")
+    if workers > 1 and judge.backend == Judge.Backend.OPENAI:
+        # One purse, one pace, and no question that two of them pay for.
+        raise RunError(
+            "One worker asks a server many questions at once: make a judge with a higher 'concurrency', and start the "
+            "run with one worker."
+        )
+
+
 def _over(run: JudgeRun) -> JudgeRun:
     """The run, locked, with its job. Raises RunError where that is still going on, or never was."""
     locked = JudgeRun.objects.select_for_update(of=("self",)).select_related("job", "judge", "dataset").get(pk=run.pk)
@@ -153,6 +188,9 @@ def _over(run: JudgeRun) -> JudgeRun:
         raise RunError("Its verdicts came from a file: import a file with more of them.")
     if locked.job.is_live:
         raise RunError("The run is under way.")
+    stop_helpers(locked)
+    if helpers_of(locked).live().exists():
+        raise RunError("A worker of the run is still saving what it has. Go on in a moment.")
     return locked
 
 
@@ -163,6 +201,7 @@ def _go_on(run: JudgeRun, *, created_by: User | None, send: bool) -> None:
         _enqueue(run, created_by=created_by, send=send)
     elif not lifecycle.requeue(job=run.job):
         raise RunError("The run is under way.")
+    call_helpers(run)
 
 
 def _enqueue(run: JudgeRun, *, created_by: User | None, send: bool) -> None:

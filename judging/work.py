@@ -1,21 +1,24 @@
 """The work of a run: ask the judge about every pair that has no verdict yet, and save what it says as it comes.
 
-Where reasons are wanted for some verdicts only, they are written in a second pass, when all verdicts are there.
+Where reasons are wanted for some verdicts only, they are written in a second pass, when all verdicts are there. Any
+number of workers may be at it, each with its own judge: judging.crews says who asks about what.
 """
 
 import logging
 import time
 from contextlib import closing, nullcontext
+from functools import partial
 
 from jobs.errors import PermanentError, StaleAttempt
 from jobs.leases import own_gpu
 from jobs.running import Running
 from judging.backends import Backend, load_backend
 from judging.backends.base import Answer, Question
+from judging.crews import Crew, RunIsOver, dismiss_helpers
 from judging.explaining import explain_run
 from judging.memory import RunMemory, left_of_budget
-from judging.models import Judge, JudgeRun, Verdict
-from judging.questions import open_questions, settings_of, verdict_of
+from judging.models import Chunk, Judge, JudgeRun, Verdict
+from judging.questions import open_questions, pairs_beyond, settings_of, verdict_of
 from judging.reasons import owed
 from judging.runs import wanted
 from judging.sureness import follow
@@ -25,6 +28,9 @@ logger = logging.getLogger(__name__)
 SAVE_ROWS = 500
 SAVE_SECONDS = 2.0
 LOG_SECONDS = 10.0
+# What other workers have saved is counted this often, and so seldom that counting takes no more than a fiftieth.
+COUNT_SECONDS = 3.0
+COUNT_SHARE = 50
 
 
 def judge_pairs(running: Running) -> None:
@@ -33,31 +39,77 @@ def judge_pairs(running: Running) -> None:
     if run.job_id != running.job_id:
         # Both would ask the same questions.
         raise PermanentError(f"Job {run.job_id} has taken over this run of {run}. Carry on with that one.")
-    total, done = wanted(run), Verdict.objects.filter(run=run).count()
-    running.progress(done, total, "Loading the judge")
-    if done < total or owed(run):
-        with own_gpu(running) if run.judge.backend == Judge.Backend.TRANSFORMERS else nullcontext():
-            _judge_open(running, run, done=done, total=total)
+    _take_part(Crew(running, run))
+    dismiss_helpers(run)
     with running.writing():
         follow(run.dataset)
 
 
-def _judge_open(running: Running, run: JudgeRun, *, done: int, total: int) -> None:
+def help_run(running: Running) -> None:
+    """A further worker of a run: the same work, for as long as the run's own job is not over."""
+    run = JudgeRun.objects.select_related("judge", "dataset").filter(pk=running.subject_id).first()
+    if run is None:
+        return
+    try:
+        _take_part(Crew(running, run))
+    except RunIsOver:
+        logger.info("The run is over, and so is this worker's part in it.")
+
+
+def _take_part(crew: Crew) -> None:
+    running, run = crew.running, crew.run
+    crew.check()
+    total, done = wanted(run), Verdict.objects.filter(run=run).count()
+    running.progress(done, total, "Loading the judge")
+    if done < total or owed(run):
+        with own_gpu(running) if run.judge.backend == Judge.Backend.TRANSFORMERS else nullcontext():
+            crew.check()
+            if not crew.is_helper or _is_needed(crew):
+                _judge_open(crew, done=done, total=total)
+
+
+def _is_needed(crew: Crew) -> bool:
+    """A helper that comes late, maybe because it waited for its device, need not load a judge for nothing."""
+    stays = crew.run.reasons in JudgeRun.SECOND_PASS
+    return stays or crew.finds_work(Chunk.Stage.VERDICTS, partial(pairs_beyond, crew.run))
+
+
+def _judge_open(crew: Crew, *, done: int, total: int) -> None:
+    run = crew.run
     logger.info("%s: %d of %d verdicts are there, settings %s", run, done, total, run.frozen)
     backend = load_backend(settings_of(run, memory=RunMemory(run), budget=left_of_budget(run)))
     try:
-        with running.writing():
+        with crew.running.writing():
             keep_identity(run, backend.identity)
-        with _Saver(running, run, backend, done=done, total=total) as saver:
-            for questions in open_questions(run, chunk=backend.capabilities.chunk):
-                _ask(backend, questions, run, saver)
-        explain_run(running, run, backend)
+        with _Saver(crew, backend, done=done, total=total) as saver:
+            _judge_chunks(crew, backend, saver)
+        explain_run(crew, backend)
     finally:
         backend.close()
 
 
+def _judge_chunks(crew: Crew, backend: Backend, saver: "_Saver") -> None:
+    """One chunk after the other, until all that were taken by anybody are done."""
+    size = max(1, backend.capabilities.chunk // len(crew.run.orders))
+    while True:
+        if chunk := crew.take(Chunk.Stage.VERDICTS, partial(pairs_beyond, crew.run), size=size):
+            if questions := open_questions(crew.run, first=chunk.first_pair, last=chunk.last_pair):
+                _ask(backend, questions, crew.run, saver)
+            saver.finish(chunk)
+            continue
+        saver.save()
+        if crew.all_done(Chunk.Stage.VERDICTS):
+            return
+        saver.wait()
+
+
 def keep_identity(run: JudgeRun, identity: dict[str, object]) -> None:
-    """Keep what the backend found, once. Raises PermanentError if a later attempt finds another checkpoint."""
+    """Keep what the backend found, once. Raises PermanentError if another attempt or worker found something else."""
+    before = run.frozen.get("identity")
+    if before is not None and identity.items() <= before.items():
+        return
+    # Another worker may have been the first.
+    run.frozen = JudgeRun.objects.select_for_update(no_key=True).values_list("frozen", flat=True).get(pk=run.pk)
     before = run.frozen.get("identity")
     if before is None or before.items() < identity.items():
         # Some of it a server tells with its first answer.
@@ -65,8 +117,9 @@ def keep_identity(run: JudgeRun, identity: dict[str, object]) -> None:
         run.save(update_fields=["frozen"])
     elif before.get("checkpoint") != identity.get("checkpoint"):
         raise PermanentError(
-            "The checkpoint's files have changed since this run began, so its verdicts would be of two judges. "
-            "Put the files back and try again, or start a new run."
+            "The checkpoint's files are not those with which this run began, so its verdicts would be of two judges. "
+            "They have changed, or differ between workers. Put the same files on all of them and go on, or start a new "
+            "run."
         )
 
 
@@ -80,13 +133,17 @@ def _ask(backend: Backend, questions: list[Question], run: JudgeRun, saver: "_Sa
 class _Saver:
     """Verdicts on their way into the database: many at a time, but none waits long.
 
-    Whatever ends the work, what has come is saved first; only an attempt that was overtaken may not.
+    Whatever ends the work, what has come is saved first; only an attempt that was overtaken may not. A chunk is done
+    when the last of its verdicts is saved.
     """
 
-    def __init__(self, running: Running, run: JudgeRun, backend: Backend, *, done: int, total: int):
-        self.running, self.run, self.backend, self.done, self.total = running, run, backend, done, total
+    def __init__(self, crew: Crew, backend: Backend, *, done: int, total: int):
+        self.crew, self.running, self.run, self.backend = crew, crew.running, crew.run, backend
+        self.done, self.total = done, total
         self.waiting: list[Verdict] = []
-        self.saved_at = self.logged_at = time.monotonic()
+        self.finished: list[Chunk] = []
+        self.saved_at = self.logged_at = self.counted_at = time.monotonic()
+        self.count_seconds = COUNT_SECONDS
 
     def __enter__(self) -> "_Saver":
         return self
@@ -97,22 +154,47 @@ class _Saver:
         logger.info("%d of %d verdicts are there.", self.done, self.total)
 
     def add(self, answer: Answer | None) -> None:
-        """Take an answer, or None for a moment in which none came. Raises Cancelled and StaleAttempt."""
+        """Take an answer, or None for a moment in which none came. Raises Cancelled, StaleAttempt and RunIsOver."""
         if answer is not None:
             self.waiting.append(verdict_of(answer, run=self.run))
+        self._save_when_due("Judging")
+
+    def finish(self, chunk: Chunk) -> None:
+        """Every question of the chunk is answered."""
+        self.finished.append(chunk)
+        self._save_when_due("Judging")
+
+    def wait(self) -> None:
+        """For what others have taken. All that came is saved."""
+        self.crew.wait()
+        self._save_when_due("Waiting for other workers")
+
+    def _save_when_due(self, phase: str) -> None:
         now = time.monotonic()
-        if len(self.waiting) >= SAVE_ROWS or (self.waiting and now - self.saved_at >= SAVE_SECONDS):
+        rows = len(self.waiting) + len(self.finished)
+        if rows >= SAVE_ROWS or (rows and now - self.saved_at >= SAVE_SECONDS):
             self.save()
+        if not self.crew.is_alone:
+            self.crew.check()
+            self._count(now)
         if now - self.logged_at >= LOG_SECONDS:
             self.logged_at = now
             logger.info("%d of %d verdicts are there.", self.done, self.total)
-        self.running.progress(self.done + len(self.waiting), self.total, "Judging")
+        self.running.progress(self.done + len(self.waiting), self.total, phase)
 
     def save(self) -> None:
-        if self.waiting:
+        if self.waiting or self.finished:
             with self.running.writing():
                 keep_identity(self.run, self.backend.identity)
                 Verdict.objects.bulk_create(self.waiting, ignore_conflicts=True)
+                self.crew.finish(self.finished)
             self.done += len(self.waiting)
-            self.waiting = []
+            self.waiting, self.finished = [], []
         self.saved_at = time.monotonic()
+
+    def _count(self, now: float) -> None:
+        """What all workers have saved, so that each tells how far the run is."""
+        if now - self.counted_at >= self.count_seconds:
+            self.done = Verdict.objects.filter(run=self.run).count()
+            self.counted_at = time.monotonic()
+            self.count_seconds = max(COUNT_SECONDS, COUNT_SHARE * (self.counted_at - now))

@@ -82,6 +82,8 @@ DOORS = {
     "funnel": Door(TEAM, "run"),
     "run_filter": Door(RESEARCH, "run", post=True),
     "trust": Door(TEAM, "run"),
+    "run_progress": Door(TEAM, "run"),
+    "run_pause": Door(RESEARCH, "run", post=True),
     "run_budget": Door(RESEARCH, "run", post=True),
     "run_continue": Door(RESEARCH, "run", post=True),
     "run_retry_failed": Door(RESEARCH, "run", post=True),

@@ -23,6 +23,7 @@ class Plan:
     web_processes: int
     worker_processes: int
     api_worker_threads: int
+    gpu_worker_processes: int
 
     @property
     def address(self) -> str:
@@ -38,6 +39,7 @@ def read() -> Plan:
         web_processes=env.int("WEB_PROCESSES", 2, validate=at_least_one),
         worker_processes=env.int("WORKER_PROCESSES", 2, validate=at_least_one),
         api_worker_threads=env.int("API_WORKER_THREADS", 4, validate=at_least_one),
+        gpu_worker_processes=env.int("GPU_WORKER_PROCESSES", 1, validate=at_least_one),
     )
 
 
@@ -46,8 +48,8 @@ def programs(home: Path, plan: Plan) -> list[Program]:
     (home / "celery").mkdir(exist_ok=True)
     return [
         _worker("worker", home, "default", pool="prefork", concurrency=plan.worker_processes),
-        # One at a time: a judge fills the device that it runs on.
-        _worker("worker-gpu", home, "gpu", pool="prefork", concurrency=1),
+        # A judge fills the device that it runs on: one for each.
+        _worker("worker-gpu", home, "gpu", pool="prefork", concurrency=plan.gpu_worker_processes),
         # These wait for the network, so threads do.
         _worker("worker-api", home, "api", pool="threads", concurrency=plan.api_worker_threads),
         Program("beat", home, _celery("beat", "--schedule", str(home / "celery" / "beat"), "--pidfile="), grace=5),

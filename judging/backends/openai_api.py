@@ -37,9 +37,9 @@ from judging.backends.completions import NoCompletionError, Said, read_chat, rea
 from judging.backends.logprobs import probabilities_at
 from judging.backends.pace import Pace
 from judging.backends.parameters import OPENAI_BASE_URL, OpenAIParameters, read_parameters
-from judging.backends.purse import Purse
+from judging.backends.purse import SPENT, Purse
 from judging.backends.requests import Request, Requests
-from judging.prices import list_price
+from judging.prices import prices_of
 from judging.prompts import template_named
 
 # A line a request says nothing that the verdicts don't.
@@ -166,7 +166,7 @@ class OpenAIServer:
                 for task in sorted(done, key=lambda task: task.exception() is not None):
                     yield from self._released(task.result().answer)
                 if left and not under_way and self.purse.is_empty:
-                    raise PermanentError(self.purse.empty)
+                    raise PermanentError(SPENT)
                 if not done or self.held:
                     yield None
         finally:
@@ -356,13 +356,6 @@ def key_variable(parameters: OpenAIParameters) -> str:
     if parameters.api_key_env:
         return parameters.api_key_env
     return "OPENAI_API_KEY" if parameters.base_url.rstrip("/") == OPENAI_BASE_URL else ""
-
-
-def prices_of(parameters: OpenAIParameters, model: str) -> tuple[float | None, float | None]:
-    """US dollars for a million tokens of prompts and of answers, where they are known."""
-    own = parameters.price_in, parameters.price_out
-    at_openai = parameters.base_url.rstrip("/") == OPENAI_BASE_URL
-    return list_price(model) if own == (None, None) and at_openai else own
 
 
 def _key(variable: str) -> str:

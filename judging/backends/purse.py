@@ -4,6 +4,11 @@ from decimal import Decimal
 
 from jobs.errors import PermanentError
 
+SPENT = (
+    "The run's budget is spent, so it has paused. Verdicts that are there stay. Raise the budget on the run's page and "
+    "choose “Go on”."
+)
+
 
 class Purse:
     """budget: US dollars left, None where nobody has said how many. known: prices are, so that spending can be told."""
@@ -24,13 +29,6 @@ class Purse:
     @property
     def is_empty(self) -> bool:
         return self.left is not None and self.left <= 0
-
-    @property
-    def empty(self) -> str:
-        return (
-            "The run's budget is spent, so it has paused. Verdicts that are there stay. Raise the budget on the run's "
-            "page and choose “Try again”."
-        )
 
     def pay(self, cost: Decimal | None) -> None:
         self.paid += cost or 0

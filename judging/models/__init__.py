@@ -2,12 +2,14 @@ from judging.models.answers import ApiAnswer
 from judging.models.audits import Audit, AuditItem, AuditStratum
 from judging.models.filters import FilterMark
 from judging.models.judges import Judge, JudgeRun, Verdict, VerdictRevision
+from judging.models.sharing import Chunk
 
 __all__ = [
     "ApiAnswer",
     "Audit",
     "AuditItem",
     "AuditStratum",
+    "Chunk",
     "FilterMark",
     "Judge",
     "JudgeRun",

@@ -100,6 +100,9 @@ class JudgeRun(models.Model):
     budget = models.DecimalField(
         max_digits=10, decimal_places=2, null=True, help_text="US dollars at which the run pauses; null for no limit."
     )
+    workers = models.PositiveSmallIntegerField(
+        default=1, db_default=1, help_text="How many share it, each on a device of its own."
+    )
     job = models.OneToOneField("jobs.Job", models.PROTECT, null=True, related_name="+", help_text="Null if imported.")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="judge_runs")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -114,6 +117,7 @@ class JudgeRun(models.Model):
                 condition=Q(reasons__in=["none", "sample", "disagreements", "all"]), name="judge_run_reasons_known"
             ),
             models.CheckConstraint(condition=Q(budget=None) | Q(budget__gt=0), name="judge_run_budget_positive"),
+            models.CheckConstraint(condition=Q(workers__gte=1), name="judge_run_has_a_worker"),
         ]
 
     def __str__(self) -> str:
@@ -121,6 +125,11 @@ class JudgeRun(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("run", args=[self.pk])
+
+    @property
+    def orders(self) -> tuple[bool, ...]:
+        """Whether the responses are swapped, for each order in which a pair is asked about."""
+        return (False, True) if self.order == self.Order.BOTH else (False,)
 
 
 class Verdict(models.Model):
@@ -199,6 +208,7 @@ class VerdictRevision(models.Model):
     answer_tokens = models.PositiveIntegerField(null=True)
     seconds = models.FloatField(null=True)
     cost = models.DecimalField(max_digits=12, decimal_places=6, null=True)
+    altered = models.JSONField(null=True)
     decided_at = models.DateTimeField(help_text="When this earlier verdict was given.")
     replaced_at = models.DateTimeField(default=timezone.now)
 

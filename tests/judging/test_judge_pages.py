@@ -179,7 +179,7 @@ def test_a_failed_run_shows_its_error_and_how_to_go_on(client, researcher):
     lifecycle.fail(attempt=attempt, summary="The checkpoint lacks config.json.", error="", permanent=True)
     text = page(client, "run", run.pk)
     assert "The checkpoint lacks config.json." in text
-    assert "Try again" in text
+    assert "Go on" in text
 
 
 def test_a_run_of_imported_verdicts_has_no_job(client, researcher):

@@ -17,7 +17,7 @@ from judging import work
 from judging.backends.base import Answer, BackendUnavailableError
 from judging.judges import create_judge
 from judging.models import Judge, JudgeRun, Verdict
-from judging.questions import open_questions, storable, verdict_of
+from judging.questions import open_questions, pairs_beyond, storable, verdict_of
 from judging.run_figures import figures_of
 from judging.runs import RunError, continue_run, is_whole, majority_label, retry_failed, start_run
 from tests.factories import make_dataset, make_judge, make_label, make_pair, make_prompt, make_user
@@ -280,15 +280,20 @@ def test_a_folder_that_is_no_checkpoint_fails_the_run_with_what_is_missing(tmp_p
     assert "it lacks config.json" in run.job.error
 
 
-def test_questions_come_in_chunks_by_key_and_cost_a_steady_number_of_queries():
+def test_questions_of_some_pairs_cost_two_queries_and_leave_out_what_is_answered():
     dataset = make_dataset(pairs=30)
     run = started(make_judge(), dataset, order="both")
+    pairs = pairs_beyond(run, 0, 10)
+    assert pairs == list(dataset.pairs.order_by("pk").values_list("pk", flat=True)[:10])
+    Verdict.objects.create(run=run, pair_id=pairs[0], choice=1)
+    for swapped in (False, True):
+        Verdict.objects.create(run=run, pair_id=pairs[1], choice=1, swapped=swapped)
     with CaptureQueriesContext(connection) as queries:
-        chunks = list(open_questions(run, chunk=10))
-    assert [len(chunk) for chunk in chunks] == [10] * 6
-    assert len(queries) <= 3 * 6 + 1
-    keys = [(q.pair_id, q.swapped) for chunk in chunks for q in chunk]
-    assert keys == sorted(set(keys))
+        questions = open_questions(run, first=pairs[0], last=pairs[-1])
+    assert len(queries) == 2
+    keys = [(question.pair_id, question.swapped) for question in questions]
+    whole = [(pairs[0], True), *((pair, swapped) for pair in pairs[2:] for swapped in (False, True))]
+    assert keys == whole
 
 
 def test_cancelling_keeps_what_was_judged_and_the_rest_can_follow(monkeypatch, settings):
