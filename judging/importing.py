@@ -6,6 +6,7 @@ themselves go into a run without a job, which is how an imported run is told fro
 
 from typing import Any
 
+import orjson
 from django.db import connection
 
 from annotation.exporting.reading import rows, written
@@ -20,7 +21,7 @@ from judging.runs import frozen_settings
 # ruff: noqa: S608 - the queries below are put together from these names alone.
 _FIELDS = (
     "choice", "status", "p_1", "p_2", "p_tie", "reason", "reference", "raw", "prompt_tokens", "answer_tokens",
-    "seconds", "cost",
+    "seconds", "cost", "altered",
 )  # fmt: skip
 
 
@@ -85,7 +86,8 @@ _REST = ("reason", "reference", "raw", "prompt_tokens", "answer_tokens", "second
 _NEWEST = """
     SELECT DISTINCT ON (v.pair_id, judge.name, v.swapped)
            v.pair_id, judge.name, v.swapped, v.choice, v.status, v.p_1, v.p_2, v.p_tie, v.reason, v.reference, v.raw,
-           v.prompt_tokens, v.answer_tokens, v.seconds, v.cost::double precision, v.created_at
+           v.prompt_tokens, v.answer_tokens, v.seconds, v.cost::double precision, v.created_at,
+           v.altered::text
       FROM judging_verdict v
       JOIN judging_judgerun run ON run.id = v.run_id AND run.dataset_id = %s
       JOIN judging_judge judge ON judge.id = run.judge_id
@@ -200,13 +202,16 @@ def _told(
     p_1: float | None,
     p_2: float | None,
     p_tie: float | None,
-    *rest: object,
+    *rest: Any,
 ) -> dict[str, Any]:
-    """As docs/formats.md writes it; what is not known is left out. `rest` are the values of _REST."""
+    """As docs/formats.md writes it; what is not known is left out. `rest` are the values of _REST, and `altered`."""
+    *rest, altered = rest
     told = {"judge": judge, "swapped": swapped, "choice": written(choice), "status": status}
     told |= {name: value for name, value in zip(_REST, rest, strict=True) if value not in (None, "")}
     if p_1 is not None:
         told["probabilities"] = {"1": p_1, "2": p_2, "tie": p_tie}
+    if altered:
+        told["altered"] = orjson.loads(altered)
     return told
 
 

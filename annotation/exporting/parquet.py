@@ -67,8 +67,9 @@ def _label(label: Told) -> Told:
 
 
 def _verdict(verdict: Told) -> Told:
-    p = verdict.get("probabilities") or {}
-    return verdict | {"choice": _text(verdict["choice"]), "p_1": p.get("1"), "p_2": p.get("2"), "p_tie": p.get("tie")}
+    p, altered = verdict.get("probabilities") or {}, verdict.get("altered")
+    told = {"choice": _text(verdict["choice"]), "p_1": p.get("1"), "p_2": p.get("2"), "p_tie": p.get("tie")}
+    return verdict | told | {"altered": orjson.dumps(altered).decode() if altered else None}
 
 
 def _schema() -> "pa.Schema":
@@ -90,7 +91,7 @@ def _schema() -> "pa.Schema":
         ("judge", text), ("swapped", pa.bool_()), ("choice", text), ("status", text), ("p_1", pa.float64()),
         ("p_2", pa.float64()), ("p_tie", pa.float64()), ("reason", text), ("reference", text), ("raw", text),
         ("prompt_tokens", pa.int32()), ("answer_tokens", pa.int32()), ("seconds", pa.float64()),
-        ("cost", pa.float64()), ("at", moment),
+        ("cost", pa.float64()), ("at", moment), ("altered", text),
     ]  # fmt: skip
     return pa.schema(
         [

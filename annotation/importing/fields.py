@@ -57,6 +57,14 @@ class Fields:
             value = kept
         return self._storable(name, value)
 
+    def texts(self, name: str) -> list[str] | None:
+        """A list of texts, or None where there is none."""
+        value = self._values.pop(name, None)
+        if value is None or (isinstance(value, list) and all(isinstance(each, str) for each in value)):
+            return value and [self._storable(name, each) for each in value]
+        self.error(name, f"{name} must be a list of texts.", value)
+        return None
+
     def name(self, name: str, *, limit: int = GENERATOR_CHARACTERS) -> str:
         """A short text that names something; "" where there is none."""
         value = self._values.pop(name, None)

@@ -65,6 +65,7 @@ class VerdictRow:
     seconds: float | None = None
     cost: float | None = None
     at: datetime | None = None
+    altered: dict[str, Any] | None = None
 
 
 @dataclass(slots=True)

@@ -37,7 +37,8 @@ _TABLES = {
     "staged_verdict": """
         line int, external_id text, judge text, swapped boolean, choice smallint, status text,
         p_1 double precision, p_2 double precision, p_tie double precision, reason text, reference text, raw text,
-        prompt_tokens int, answer_tokens int, seconds double precision, cost numeric(12, 6), at timestamptz
+        prompt_tokens int, answer_tokens int, seconds double precision, cost numeric(12, 6), at timestamptz,
+        altered jsonb
     """,
 }
 _KEPT = {"staged_pair": f"{COLUMNS}, {IDS}"}
@@ -234,6 +235,7 @@ class Stage:
                 row.seconds,
                 row.cost,
                 row.at,
+                orjson.dumps(row.altered).decode() if row.altered else None,
             ),
         )
 

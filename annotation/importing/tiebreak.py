@@ -196,6 +196,7 @@ def _verdict(row: Fields, index: int, given: Any, options: Options) -> VerdictRo
         seconds=fields.number("seconds"),
         cost=_cost(fields),
         at=fields.moment("at"),
+        altered=_altered(fields),
     )
     _refuse_unknown(fields, "verdict")
     return verdict if judge else None
@@ -219,6 +220,21 @@ def _cost(fields: Fields) -> float | None:
         fields.error("cost", "cost must be less than a million US dollars.", cost)
         return None
     return cost
+
+
+def _altered(fields: Fields) -> dict[str, Any] | None:
+    """How the texts that the judge saw differ from the pair's own."""
+    given = fields.take("altered")
+    if given is None:
+        return None
+    if not isinstance(given, dict):
+        wanted = 'altered must be an object such as {"shortened_to": 1200, "escaped": ["### Evaluation:"]}.'
+        fields.error("altered", wanted, given)
+        return None
+    inside = fields.of("altered", given)
+    found = {"shortened_to": inside.number("shortened_to", whole=True), "escaped": inside.texts("escaped")}
+    _refuse_unknown(inside, "verdict's altered")
+    return {name: value for name, value in found.items() if value is not None} or None
 
 
 def _probabilities(fields: Fields) -> tuple[float | None, float | None, float | None]:

@@ -75,6 +75,7 @@ def test_everything_of_labels_and_verdicts_comes_out():
         "judge": "j", "swapped": True, "choice": 2, "status": "ok", "reason": "r", "reference": "ref", "raw": "2\n",
         "prompt_tokens": 10, "answer_tokens": 1, "seconds": 0.25, "cost": 0.000123, "at": "2026-11-01T09:00:00+00:00",
         "probabilities": {"1": 0.2, "2": 0.7, "tie": 0.1},
+        "altered": {"shortened_to": 1200, "escaped": ["### Evaluation:", "é"]},
     }  # fmt: skip
     refused = {"judge": "k", "swapped": False, "choice": None, "status": "refused", "raw": "No."}
     row = pair_row(labels=[label], verdicts=[verdict, refused], difficulty=3, tags=["a", {"b": None}])
@@ -85,6 +86,7 @@ def test_everything_of_labels_and_verdicts_comes_out():
     assert out["verdicts"][0] == verdict
     assert out["verdicts"][1].items() >= refused.items()
     assert (out["difficulty"], out["tags"], out["model1"]) == (3, ["a", {"b": None}], "m")
+    assert run_import(exported("d"), dataset="d").summary["verdicts"] == {"new": 0, "known": 2, "changed": 0}
 
 
 def test_extra_keys_that_would_be_read_as_something_else_stay_extra():

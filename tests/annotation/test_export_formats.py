@@ -130,7 +130,7 @@ def test_parquet_holds_pairs_with_their_labels_and_verdicts():
     table = pq.read_table(io.BytesIO(out)).to_pylist()
     assert [row["gold"] for row in table] == ["1", "2", "tie", "2", None]
     assert table[0]["verdicts"][0] | {"at": None} == dict.fromkeys(
-        ["p_1", "p_2", "p_tie", "raw", "prompt_tokens", "answer_tokens", "seconds", "cost", "at"]
+        ["p_1", "p_2", "p_tie", "raw", "prompt_tokens", "answer_tokens", "seconds", "cost", "at", "altered"]
     ) | {"judge": "j", "swapped": False, "choice": "1", "status": "ok", "reason": "r", "reference": "ref"}
     (label,) = table[4]["labels"]
     assert (label["aspects"], label["at"].isoformat()) == (
@@ -140,6 +140,13 @@ def test_parquet_holds_pairs_with_their_labels_and_verdicts():
     assert table[4]["late_decisions"][0]["annotator"] == "b"
     assert json.loads(table[4]["metadata"]) == {"extra": {"x": [1]}}
     assert table[0]["metadata"] is None
+
+
+def test_parquet_says_how_the_texts_that_a_judge_saw_differ():
+    altered = {"escaped": ["<|im_end|>"]}
+    run_import([pair_row(verdicts=[{"judge": "j", "choice": 1, "altered": altered}])])
+    (row,) = pq.read_table(io.BytesIO(exported("d", "parquet"))).to_pylist()
+    assert json.loads(row["verdicts"][0]["altered"]) == altered
 
 
 def test_parquet_of_an_empty_dataset_has_the_same_columns():

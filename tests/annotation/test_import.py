@@ -257,6 +257,7 @@ class TestVerdicts:
     def test_another_verdict_is_a_problem_unless_replaced_and_then_history_is_kept(self):
         ok([self.row])
         before = Verdict.objects.get()
+        Verdict.objects.update(altered={"shortened_to": 9})
         other = pair_row(verdicts=[{"judge": "j", "choice": 2, "reason": "new"}])
         assert "--replace" in problems_of(run_import([other]))[0][2]
         assert ok([other], replace=True).summary["verdicts"] == {"new": 0, "known": 0, "changed": 1}
@@ -265,7 +266,7 @@ class TestVerdicts:
         (kept,) = verdict.revisions.all()
         for name in ("choice", "status", "p_1", "p_2", "p_tie", "reason", "reference", "raw", "seconds", "cost"):
             assert getattr(kept, name) == getattr(before, name)
-        assert kept.decided_at == before.created_at
+        assert (kept.decided_at, kept.altered, verdict.altered) == (before.created_at, {"shortened_to": 9}, None)
         assert ok([other], replace=True).summary["verdicts"]["known"] == 1
         assert verdict.revisions.count() == 1
 

@@ -274,6 +274,11 @@ class TestFields:
             ({"cost": -1}, "cost"),
             ({"cost": 1e6}, "cost"),
             ({"mood": "good"}, "mood"),
+            ({"altered": "cut"}, "altered"),
+            ({"altered": {"shortened_to": 1.5}}, "altered.shortened_to"),
+            ({"altered": {"escaped": "x"}}, "altered.escaped"),
+            ({"altered": {"escaped": ["a\0b"]}}, "altered.escaped"),
+            ({"altered": {"bent": True}}, "altered.bent"),
         ],
     )
     def test_what_a_verdict_cannot_hold(self, change, field):
