@@ -21,7 +21,8 @@ class Memory:
     """Bytes on each device.
 
     states: weights, gradients and the optimizer's, by the larger of the two forms; they are all there when a step ends.
-    held: those of them that are there while activations are. The device needs whichever moment needs more.
+    held: those of them that are there while activations are, with the gradients of the pieces before, which are added
+    up in fp32. The device needs whichever moment needs more.
     """
 
     states: int
@@ -39,15 +40,18 @@ def memory_of(
 ) -> Memory:
     """answer_share: of the tokens, those of answers, which alone are projected onto the vocabulary."""
     width = 2 if bf16 else 4
+    if bf16 and given.zero_stage == 0:
+        given = given.model_copy(update={"zero_stage": 1})  # training.script.config.deepspeed_config
     tokens = max(given.piece_tokens, given.max_length)
     trained = trained_parameters(shape, given)
     paper = _paper(shape.parameters, trained, given, devices, bf16)
     gradients = width * trained // (devices if given.zero_stage >= 2 else 1)
     bucket = width * min(BUCKET, trained) if given.zero_stage >= 1 else 0
+    sums = 4 * trained // (devices if given.zero_stage >= 2 else 1)
     return Memory(
         states=max(paper, _estimator(shape.parameters, trained, given, devices, bf16)),
-        # Gradients grow as activations go; a bucket of them is on its way to the other devices.
-        held=paper - gradients + bucket,
+        # A piece's own gradients grow as its activations go; a bucket of them is on its way to the other devices.
+        held=paper - gradients + bucket + sums,
         activations=tokens * _activations(shape, given, width=width, fused=fused),
         # The logits in the model's format, in fp32, their logarithm and their gradient.
         logits=int(tokens * answer_share) * shape.vocabulary * (width + 12),

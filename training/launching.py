@@ -45,7 +45,8 @@ def environment(base: Mapping[str, str], *, devices: Sequence[str], wanted: int,
     own = dict(base) | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{base.get('PATH', os.defpath)}",
         "HF_HUB_OFFLINE": base.get("HF_HUB_OFFLINE", "1"),
-        "TOKENIZERS_PARALLELISM": "false",
+        # Nothing is forked after texts were tokenised, and the other processes wait for the one that does it.
+        "TOKENIZERS_PARALLELISM": "true",
         "PYTHONUNBUFFERED": "1",
         processes.MARK: processes.mark_of(attempt_id),
     }

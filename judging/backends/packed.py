@@ -58,6 +58,8 @@ def _attention(
 ) -> tuple[torch.Tensor, None]:
     if _plan is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, **more)
+    if more.get("dropout"):
+        raise NotImplementedError("Packs of prompts are attended to whole: nothing of the attention can be dropped.")
     seen = _plan.attend(int(module.layer_idx), query, key, value, more.get("scaling"))  # type: ignore[arg-type]
     return seen.transpose(1, 2).contiguous(), None
 
@@ -152,13 +154,22 @@ def last_logits(model: PreTrainedModel, prompts: Sequence[Ids]) -> torch.Tensor:
         ]
 
 
-@torch.inference_mode()
 def takes_packs(model: PreTrainedModel) -> bool:
     """Make the model's attention ours if it then says of packed prompts what it says of each alone.
 
     It does not where positions are weighed inside the attention (BLOOM), where it looks back over a window only, or
     where it does more than to look (soft caps, sinks). Then it stays as it was.
     """
+    was_training = model.training
+    model.eval()  # What drops out at random says two things of one prompt.
+    try:
+        return _takes_packs(model)
+    finally:
+        model.train(was_training)
+
+
+@torch.inference_mode()
+def _takes_packs(model: PreTrainedModel) -> bool:
     before = model.config._attn_implementation
     if not _may_take(model):
         return False

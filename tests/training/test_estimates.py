@@ -67,10 +67,13 @@ def test_states_are_those_of_deepspeeds_own_estimator(offload, devices):
 
 
 def test_the_memory_that_was_measured_is_within_a_tenth_of_the_estimate():
-    """One H100, pieces of 10,581 tokens with Liger's kernels: 32,868,357,120 bytes at most."""
+    """One H100, pieces of 10,581 tokens with Liger's kernels: 32,868,357,120 bytes at most.
+
+    The gradients of the pieces were added up in bf16 then; fp32 takes two bytes a parameter more.
+    """
     given = Hyperparameters(piece_tokens=10_581)
     found = memory_of(MEASURED, given, devices=1, bf16=True, answer_share=6545 / 21162, fused=True)
-    assert found.total == pytest.approx(32_868_357_120, rel=0.1)
+    assert found.total == pytest.approx(32_868_357_120 + 2 * MEASURED.parameters, rel=0.1)
     # 65,807 real tokens a second were 39.5% of the device's peak.
     rate = 65_807 * flops_of(MEASURED, tokens=19376, squares=6910126, answer_tokens=5686) / 19376
     assert rate / 989e12 == pytest.approx(0.395, abs=0.001)

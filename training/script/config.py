@@ -43,7 +43,9 @@ class Hyperparameters(Frozen):
         "auto", description="Packed: samples lie in one row, without padding. Auto: whichever is faster at the start."
     )
     precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="Auto: bf16 on GPUs that have it.")
-    zero_stage: Literal[0, 1, 2, 3] = Field(2, description="What DeepSpeed's ZeRO spreads over the devices.")
+    zero_stage: Literal[0, 1, 2, 3] = Field(
+        2, description="What DeepSpeed's ZeRO spreads over the devices. In bf16 there is no 0: it becomes 1."
+    )
     offload: bool = Field(False, description="Keep the optimizer's state in the machine's memory.")
     gradient_checkpointing: bool = Field(False, description="Compute activations twice rather than keep them.")
     lora: Lora | None = Field(None, description="Adapters instead of all weights.")
@@ -101,8 +103,10 @@ class RunConfig(Frozen):
 
 def deepspeed_config(given: Hyperparameters, *, bf16: bool) -> dict[str, object]:
     """DeepSpeed's configuration. The script cuts steps into pieces itself, so DeepSpeed is told of pieces of one."""
-    zero: dict[str, object] = {"stage": given.zero_stage}
-    if given.zero_stage in {1, 2}:
+    # Without ZeRO DeepSpeed would add the gradients of a step's pieces up in bf16, where small ones are lost.
+    stage = max(1, given.zero_stage) if bf16 else given.zero_stage
+    zero: dict[str, object] = {"stage": stage}
+    if stage in {1, 2}:
         zero |= {"contiguous_gradients": True, "overlap_comm": False}
     if given.offload:
         zero["offload_optimizer"] = {"device": "cpu"}
@@ -121,6 +125,7 @@ def deepspeed_config(given: Hyperparameters, *, bf16: bool) -> dict[str, object]
     }
     if bf16:
         config["bf16"] = {"enabled": True}
+        config["data_types"] = {"grad_accum_dtype": "fp32"}
     return config
 
 

@@ -68,6 +68,15 @@ def the_device(precision: str) -> Device:
     return Device(device, torch.bfloat16 if wanted == "bf16" else torch.float32)
 
 
+def compute_activations_anew(model: PreTrainedModel) -> None:
+    """On the way back, rather than keep them."""
+    how = {"use_reentrant": False}
+    if hasattr(model, "activation_checkpointing_enable"):
+        model.activation_checkpointing_enable(activation_checkpointing_kwargs=how)
+    else:  # The older name.
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=how)
+
+
 def fused_kernels(model: PreTrainedModel, device: Device) -> bool:
     """Liger's kernels for what is bound by memory, where they are installed, know the model and a GPU is there."""
     if not device.is_gpu:

@@ -29,17 +29,32 @@ def partial_of(path: Path) -> Path:
 
 
 def seal(path: Path, **facts: object) -> int:
-    """Turn the partial folder of `path` into `path` itself, with a manifest of what must be in it: bytes in all."""
+    """Turn the partial folder of `path` into `path` itself, with a manifest of what must be in it: bytes in all.
+
+    All of it is on the disk, not in the machine's memory alone, when this returns: whoever calls may remove what was
+    there before.
+    """
     draft = partial_of(path)
     files = {str(file.relative_to(draft)): _told(file) for file in sorted(draft.rglob("*")) if file.is_file()}
     size = sum(told["bytes"] for told in files.values())
     with (draft / MANIFEST).open("w") as written:
         json.dump({**facts, "files": files, "bytes": size}, written, indent=1)
-        written.flush()
-        os.fsync(written.fileno())
+    for each in sorted(draft.rglob("*")):
+        _to_disk(each)
+    _to_disk(draft)
     shutil.rmtree(path, ignore_errors=True)
     draft.rename(path)
+    _to_disk(path.parent)
     return size
+
+
+def _to_disk(path: Path) -> None:
+    """A file's contents, or a folder's entries."""
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def _told(file: Path) -> dict:

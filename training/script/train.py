@@ -24,6 +24,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from peft import LoraConfig, inject_adapter_in_model
+from torch.nn.utils import get_total_norm
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from judging.backends import packed
@@ -35,7 +36,7 @@ from training.script import choosing
 from training.script.batching import batches_of
 from training.script.checkpoints import load_state, save_state, save_weights
 from training.script.config import Hyperparameters, RunConfig, deepspeed_config, rate_at
-from training.script.devices import Device, fused_kernels, the_device
+from training.script.devices import Device, compute_activations_anew, fused_kernels, the_device
 from training.script.examining import Examiner, held_out_loss
 from training.script.journal import Journal
 from training.script.learner import Learner, looking
@@ -46,7 +47,9 @@ from training.script.texts import Samples, read_rows, tokenise
 # Nothing is compiled for the sake of CPUs: the first start would take minutes.
 deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
 
-LONGEST_WAIT = timedelta(minutes=30)
+# Of one process for another. Whether a run hangs is for its supervisor to say (TRAINING_SILENCE_SECONDS): others wait
+# while the first one counts the tokens of a large snapshot or a disk takes its time.
+LONGEST_WAIT = timedelta(hours=12)
 LIBRARIES = ("torch", "transformers", "deepspeed", "peft", "tokenizers", "numpy")
 
 
@@ -213,7 +216,7 @@ def model_of(run: Run) -> PreTrainedModel:
             LoraConfig(r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, task_type="CAUSAL_LM"), model
         )
     if run.given.gradient_checkpointing:
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        compute_activations_anew(model)
     if run.given.fused_kernels == "auto" and fused_kernels(model, run.device):
         run.journal.tell("kernels", fused=True)
     model.to(run.device.device)
@@ -222,7 +225,7 @@ def model_of(run: Run) -> PreTrainedModel:
 
 def is_to_be_packed(run: Run, learner: Learner, material: Material) -> bool:
     """Measured once by rank 0, kept beside the run, and so the same for every attempt."""
-    can = packed.takes_packs(learner.model)
+    can = not drops_attention(learner.model) and packed.takes_packs(learner.model)
     if run.given.batching == "packed" and not can:
         raise ValueError("This model's attention cannot be packed: choose padded, or auto.")
     kept = run.folder / "batching"
@@ -241,6 +244,12 @@ def is_to_be_packed(run: Run, learner: Learner, material: Material) -> bool:
         run.journal.tell("choice", batching=chosen, can_pack=can, **told)
     dist.barrier()
     return kept.read_text() == "packed"
+
+
+def drops_attention(model: PreTrainedModel) -> bool:
+    """Whether attention is dropped at random in training, which rows of packed samples cannot do."""
+    config = model.config.get_text_config()
+    return any(getattr(config, name, 0) for name in ("attention_dropout", "attn_pdrop", "attn_dropout"))
 
 
 def engine_of(run: Run, learner: Learner) -> Any:
@@ -270,7 +279,9 @@ def engine_of(run: Run, learner: Learner) -> Any:
 
 
 def take_step(run: Run, engine: Any, material: Material, batch: list[int], *, step: int, steps: int) -> None:
-    """One change of the weights. The loss is the mean over the answers' tokens of all the step's samples."""
+    """One change of the weights. The loss is the mean over the answers' tokens of all the step's samples, in which a
+    token counts by what its sample weighs.
+    """
     started = time.perf_counter()
     # What is dropped follows from the step, so a run that goes on drops what it would have dropped.
     torch.manual_seed(hash((run.given.seed, step, run.rank)) % 2**63)
@@ -291,10 +302,11 @@ def take_step(run: Run, engine: Any, material: Material, batch: list[int], *, st
         if number == len(rounds):
             dist.all_reduce(loss)
             check_finite("loss", float(loss), step)
+            whole = whole_norm(engine)
+            check_finite("gradient", whole or 0.0, step)
         engine.step()
-    norm = engine.get_global_grad_norm()
-    norm = None if norm is None else float(norm)
-    check_finite("gradient", norm or 0.0, step)
+    norm = float(engine.get_global_grad_norm()) if whole is None else whole
+    check_finite("gradient", norm, step)
     run.device.wait()
     lengths = material.samples.lengths[batch]
     run.journal.tell(
@@ -313,6 +325,15 @@ def take_step(run: Run, engine: Any, material: Material, batch: list[int], *, st
         seconds=round(time.perf_counter() - started, 6),
         memory=run.device.peak(),
     )
+
+
+def whole_norm(engine: Any) -> float | None:
+    """Of the gradients that wait for the step, where nothing is spread. Else DeepSpeed tells it after the step, which
+    it leaves out where a gradient is no number.
+    """
+    if engine.zero_optimization():
+        return None
+    return float(get_total_norm([weight.grad for weight in engine.module.parameters() if weight.grad is not None]))
 
 
 def check_finite(what: str, value: float, step: int) -> None:
@@ -369,18 +390,22 @@ def dry_run(run: Run, engine: Any, material: Material) -> None:
     """Steps of the greatest size that may come: full pieces of the longest samples. What they take is told."""
     length = run.given.max_length
     rows = max(1, run.given.piece_tokens // length)
+    # With a second piece the gradients of the first lie beside its activations.
+    pieces = 2 if run.given.global_batch > rows * run.world else 1
     ids = np.resize(material.samples.ids, length * rows)
     full = replace(
         material, samples=Samples(ids, np.arange(1, rows + 1) * length, np.full(rows, length // 2), cut=0, dropped=0)
     )
     for number in range(1, run.config.dry_steps + 1):
         started = time.perf_counter()
-        inputs = full.inputs(range(rows))
-        with looking(inputs):
-            engine.backward(engine(inputs) / float(full.heavy.sum()))
-        engine.step()
+        for piece in range(1, pieces + 1):
+            engine.set_gradient_accumulation_boundary(piece == pieces)
+            inputs = full.inputs(range(rows))
+            with looking(inputs):
+                engine.backward(engine(inputs) / float(full.heavy.sum()))
+            engine.step()
         run.device.wait()
         seconds = round(time.perf_counter() - started, 6)
         run.journal.tell(
-            "dry", step=number, tokens=length * rows * run.world, seconds=seconds, memory=run.device.peak()
+            "dry", step=number, tokens=length * rows * pieces * run.world, seconds=seconds, memory=run.device.peak()
         )
