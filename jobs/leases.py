@@ -5,10 +5,10 @@ import re
 import socket
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from jobs.errors import PermanentError
@@ -51,7 +51,9 @@ def leased(running: Running, *, wanted: int) -> Iterator[list[str]]:
     try:
         yield taken
     finally:
-        Lease.objects.filter(attempt=attempt, released_at=None).update(released_at=timezone.now())
+        # With the database away it is released when the next one looks, since its attempt is over then.
+        with suppress(OperationalError, InterfaceError):
+            Lease.objects.filter(attempt=attempt, released_at=None).update(released_at=timezone.now())
 
 
 @contextmanager

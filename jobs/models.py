@@ -151,13 +151,22 @@ class AttemptQuerySet(models.QuerySet):
     def running_or_stale(self, *, stale_after: timedelta) -> Self:
         """Running attempts; `is_stale` where no beat came for that long, by the database's clock.
 
-        While the database is away nobody can beat, so after its start everybody gets the same time again.
+        While the database is away nobody can beat, so after its start everybody gets the same time again. And when its
+        clock jumps every beat looks old at once: `is_silent` is only who was found stale before and did not beat since.
         """
         then = Now() - stale_after
         stale = Q(beat_at__lt=then) & Q(LessThan(PostmasterStart(), then))
+        beats = timedelta(seconds=2 * settings.JOB_BEAT_SECONDS)
+        silent = stale & Q(doubted_at__gt=F("beat_at"), doubted_at__lt=Now() - beats)
         return self.filter(state=Attempt.State.RUNNING).annotate(
-            is_stale=models.ExpressionWrapper(stale, output_field=models.BooleanField())
+            is_stale=models.ExpressionWrapper(stale, output_field=models.BooleanField()),
+            is_silent=models.ExpressionWrapper(silent, output_field=models.BooleanField()),
         )
+
+    def doubt(self) -> int:
+        """Note of stale attempts when they were first found to be; not again until they have beaten."""
+        fresh = Q(doubted_at=None) | Q(doubted_at__lte=F("beat_at")) | Q(doubted_at__gt=Now())
+        return self.filter(fresh, is_stale=True).update(doubted_at=Now())
 
     def unsent(self) -> Self:
         """Queued attempts that are due and whose message was never sent, or so long ago that it may be lost.
@@ -188,6 +197,7 @@ class Attempt(models.Model):
     due_at = models.DateTimeField(default=timezone.now, help_text="Not sent before: a retry waits a while.")
     sent_at = models.DateTimeField(null=True, help_text="When a message last went to the broker.")
     beat_at = models.DateTimeField(null=True)
+    doubted_at = models.DateTimeField(null=True, help_text="When its last beat was first found to be long ago.")
     host = models.CharField(max_length=255, blank=True)
     boot_id = models.CharField(max_length=80, blank=True, help_text="Of the kernel, and its process id namespace.")
     supervisor_pid = models.PositiveIntegerField(null=True)

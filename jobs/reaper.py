@@ -17,7 +17,9 @@ def reap() -> None:
 
     Any number of reapers may run at the same time; each change is conditional.
     """
-    for attempt in Attempt.objects.running_or_stale(stale_after=timedelta(seconds=settings.JOB_STALE_SECONDS)):
+    running = Attempt.objects.running_or_stale(stale_after=timedelta(seconds=settings.JOB_STALE_SECONDS))
+    running.doubt()
+    for attempt in running:
         if why := _dead(attempt):
             _end(attempt, why)
     for attempt_id, queue in Attempt.objects.unsent().values_list("pk", "job__queue"):
@@ -45,11 +47,11 @@ def _dead(attempt: Attempt) -> str:
     """Why nobody looks after it, or "" if somebody does.
 
     Where its processes can be seen, a supervisor that is gone is enough, and no time is lost. Elsewhere, and where it
-    hangs, only a beat that is overdue tells.
+    hangs, only a beat that is overdue tells, and was overdue some beats ago too: a clock may jump.
     """
     if _is_here(attempt) and not processes.lives(pid=attempt.supervisor_pid, since=attempt.supervisor_started):
         return "Its worker was killed or the machine went down."
-    if attempt.is_stale:
+    if attempt.is_silent:
         return f"Nothing was heard of it on {attempt.host} for {settings.JOB_STALE_SECONDS:g} s."
     return ""
 

@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection
 
 from jobs.errors import Cancelled, PermanentError
 from jobs.leases import leased
@@ -36,6 +37,7 @@ from training.snapshots import TRAIN
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.25
+DATABASE_SECONDS = 1.0
 LOG_BYTES = 16 * 1024
 
 
@@ -57,7 +59,7 @@ def train(running: Running) -> None:
         launched(folder, devices=devices, wanted=run.devices, attempt_id=attempt.pk) as process,
     ):
         logger.info("Devices %s, processes %d: %s", ", ".join(devices), run.devices, " ".join(process.args))  # type: ignore[arg-type]
-        _Follower(running, run, folder, process).follow()
+        _Follower(running, run, folder, process, log_path=attempt.log_path).follow()
 
 
 def _prepare(running: Running, run: TrainingRun, folder: Path) -> None:
@@ -102,13 +104,30 @@ def code_version() -> str:
     return found[:100]
 
 
+class Silence:
+    """How long nothing was heard of a run. Told by this machine's uptime, since clocks may jump."""
+
+    def __init__(self, beat: Path):
+        self.beat = beat
+        self.heard, self.since = beat.stat().st_mtime_ns, time.monotonic()
+
+    def seconds(self) -> float:
+        if (heard := self.beat.stat().st_mtime_ns) != self.heard:
+            self.heard, self.since = heard, time.monotonic()
+        return time.monotonic() - self.since
+
+
 class _Follower:
     """Listens to a run's processes until all of them have ended."""
 
-    def __init__(self, running: Running, run: TrainingRun, folder: Path, process: "subprocess.Popen[bytes]"):
+    def __init__(
+        self, running: Running, run: TrainingRun, folder: Path, process: "subprocess.Popen[bytes]", *, log_path: str
+    ):
         self.running, self.run, self.folder, self.process = running, run, folder, process
+        self.log_path = log_path
         self.begun_at = (folder / METRICS).stat().st_size if (folder / METRICS).exists() else 0
         self.reader = Reader(folder)
+        self.silence = Silence(folder / BEAT)
         self.ending = ""
         self.cancelled = False
         self.steps: int | None = None
@@ -119,7 +138,8 @@ class _Follower:
             while self.process.poll() is None:
                 self._look()
                 time.sleep(LOOK_SECONDS)
-            self._take_lines()
+            while not self._take_lines():
+                time.sleep(DATABASE_SECONDS)
         finally:
             signal.signal(signal.SIGTERM, before)
         self._conclude()
@@ -131,7 +151,7 @@ class _Follower:
         except Cancelled:
             self.cancelled = True
             self._stop()
-        if time.time() - (self.folder / BEAT).stat().st_mtime > settings.TRAINING_SILENCE_SECONDS:
+        if self.silence.seconds() > settings.TRAINING_SILENCE_SECONDS:
             raise TrainingFailedError(
                 f"Nothing was heard of the run for {settings.TRAINING_SILENCE_SECONDS:g} s: it hangs and was ended. It "
                 "goes on from its last checkpoint. Where a step or a save takes longer, raise "
@@ -142,19 +162,27 @@ class _Follower:
         """The run's processes save and end."""
         (self.folder / STOP).touch()
 
-    def _take_lines(self) -> None:
+    def _take_lines(self) -> bool:
+        """False if the database is away: the lines stay in their file, and training need not wait for it."""
         # Lines of attempts before this one come first: what a killed worker did not write down.
         offset = self.reader.offset
         lines = list(self.reader.lines())
         if not lines:
-            return
-        with self.running.writing():
-            record(self.run, lines)
-        if offset >= self.begun_at:
+            return True
+        try:
+            with self.running.writing():
+                record(self.run, lines)
+            if any(line["kind"] in {"checkpoint", "examination", "held_out"} for line in lines):
+                self._write_cards()
+            self._tell(lines)
+        except (OperationalError, InterfaceError) as error:
+            logger.warning("The database is away, and what the run tells is written later: %s", str(error).strip())
+            connection.close()
+            self.reader.offset = offset
+            return False
+        if self.reader.offset > self.begun_at:
             self.ending = str(lines[-1]["kind"])
-        self._tell(lines)
-        if any(line["kind"] in {"checkpoint", "examination", "held_out"} for line in lines):
-            self._write_cards()
+        return True
 
     def _tell(self, lines: Sequence[dict]) -> None:
         """How far it is, in steps."""
@@ -204,9 +232,8 @@ class _Follower:
         raise (PermanentError if failure.permanent else TrainingFailedError)(failure.advice)
 
     def _log(self) -> str:
-        attempt = Attempt.objects.get(job=self.running.job_id, number=self.running.number)
-        path = settings.TIEBREAK_HOME / attempt.log_path
-        if not attempt.log_path or not path.is_file():
+        path = settings.TIEBREAK_HOME / self.log_path
+        if not self.log_path or not path.is_file():
             return ""
         with path.open("rb") as log:
             log.seek(max(0, path.stat().st_size - LOG_BYTES))

@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.db.models import F, QuerySet, Value
 from django.utils import timezone
 
-from jobs import lifecycle, processes
+from jobs import lifecycle, models, processes, reaper
 from jobs.errors import StaleAttempt
 from jobs.models import Attempt, Job
 
@@ -275,3 +276,31 @@ def test_a_beat_is_stale_only_if_the_database_was_there_to_take_it(settings):
     since_after = Attempt.objects.running_or_stale(stale_after=timedelta(seconds=uptime / 2)).get()
     assert not since_before.is_stale
     assert since_after.is_stale
+
+
+def stale(after: float = 30) -> QuerySet:
+    return Attempt.objects.running_or_stale(stale_after=timedelta(seconds=after))
+
+
+def test_a_clock_that_jumps_makes_nobody_dead(settings, monkeypatch):
+    """All beats look old at once; who lives beats again, who does not is found silent some beats later."""
+    settings.JOB_BEAT_SECONDS, settings.JOB_STALE_SECONDS = 5, 30
+    monkeypatch.setattr(models, "PostmasterStart", lambda: Value(timezone.now() - timedelta(days=1)))
+    lives, hangs = claimed(queued()), claimed(queued())
+    Attempt.objects.update(beat_at=timezone.now() - timedelta(hours=1), host="elsewhere")
+    reaper.reap()
+    assert [attempt.is_stale for attempt in stale()] == [True, True]
+    assert not any(attempt.is_silent for attempt in stale())
+    lifecycle.beat(attempt=lives)
+    reaper.reap()
+    assert not any(attempt.is_silent for attempt in stale())
+    Attempt.objects.update(doubted_at=F("doubted_at") - timedelta(seconds=11))
+    reaper.reap()
+    lives.refresh_from_db()
+    hangs.refresh_from_db()
+    assert (lives.state, hangs.state) == (Attempt.State.RUNNING, Attempt.State.LOST)
+    # Its beat grows old once more, and is doubted once more before it counts.
+    age(lives.job, doubted_at=timedelta(minutes=3), beat_at=timedelta(minutes=2))
+    reaper.reap()
+    lives.refresh_from_db()
+    assert lives.state == Attempt.State.RUNNING
