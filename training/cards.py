@@ -53,6 +53,12 @@ def _data(run: TrainingRun) -> str:
         "held out": f"{snapshot.held_out_count:,} samples of other prompts",
         "recipe": ", ".join(f"{name} {word_of(value)}" for name, value in snapshot.recipe.items()),
     }
+    if weights := card.get("weights"):
+        each = [stratum["weight"] for stratum in weights["strata"]]
+        told["weights"] = (
+            f"{min(each):.2f} to {max(each):.2f} by how often audit {snapshot.recipe.get('weights')} found labels of a "
+            f"stratum right ({weights['overall']:.0%} of all); {weights['audited']:.2f} for audited ones"
+        )
     if any(card.get("leaks", {}).values()):
         met = ", ".join(f"{n} of {slug}" for slug, n in card["leaks"].items() if n)
         told["prompts of test sets"] = f"{met}: {snapshot.override or 'left out'}"

@@ -14,7 +14,8 @@ class JudgeRecipe(Frozen):
 
     filters: whose marks leave a pair out (judging.filtering). corrections: what audits found is applied.
     swap: a copy of each sample with the responses exchanged, its reason reworded. references: share of samples that
-    keep theirs. held_out: share of the prompts whose samples are kept aside. size: at most so many pairs.
+    keep theirs. weights: an audit of a random sample; labels weigh by how often those of their stratum are right
+    (judging.audits.weights). held_out: share of the prompts whose samples are kept aside. size: at most so many pairs.
     leaks: what becomes of prompts that test sets hold too.
     """
 
@@ -24,6 +25,7 @@ class JudgeRecipe(Frozen):
     corrections: bool = True
     swap: bool = True
     references: float = Field(1.0, ge=0, le=1)
+    weights: int | None = None
     size: int | None = Field(None, ge=1)
     held_out: float = Field(0.02, ge=0, lt=1)
     leaks: Leaks = "refuse"

@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 from annotation.models import Dataset, Generator, User
 from judging.filtering import FILTERS
 from judging.judge_forms import DatasetChoice
-from judging.models import JudgeRun
+from judging.models import Audit, AuditItem, JudgeRun
 from training.models import Snapshot, TrainingRun
 from training.recipes import CandidateRecipe, JudgeRecipe, Recipe
 from training.runs import MOST_DEVICES, errors_of, read_hyperparameters, start_training
@@ -89,7 +89,15 @@ class JudgeSnapshotForm(SnapshotForm):
         label="Share of samples that keep their reference", initial=1.0, min_value=0, max_value=1
     )
 
-    field_order = ["name", "run", "filters", "corrections", "swap", "references"]
+    weights = forms.ModelChoiceField(
+        Audit.objects.filter(mode=Audit.Mode.SAMPLE, items__state=AuditItem.State.DECIDED).distinct(),
+        label="Weigh labels by",
+        required=False,
+        empty_label="Nothing: all weigh alike",
+        help_text="An audit of a random sample of these labels: those of a stratum weigh by how often they are right.",
+    )
+
+    field_order = ["name", "run", "filters", "corrections", "weights", "swap", "references"]
 
     def __init__(self, *args: object, **options: object):
         super().__init__(*args, **options)
@@ -99,7 +107,8 @@ class JudgeSnapshotForm(SnapshotForm):
     def recipe(self) -> JudgeRecipe:
         given = self.cleaned_data
         names = ("filters", "corrections", "swap", "references", "size", "held_out", "leaks", "seed")
-        return JudgeRecipe(run=given["run"].pk, **{name: given[name] for name in names})
+        weights = given["weights"] and given["weights"].pk
+        return JudgeRecipe(run=given["run"].pk, weights=weights, **{name: given[name] for name in names})
 
 
 class CandidateSnapshotForm(SnapshotForm):

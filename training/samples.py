@@ -7,7 +7,8 @@ from hashlib import md5
 
 from annotation.models import Choice, Dataset, Response
 from jobs.errors import PermanentError
-from judging.models import AuditItem, FilterMark, JudgeRun, Verdict
+from judging.audits.weights import LabelWeights, NoWeightsError, label_weights
+from judging.models import Audit, AuditItem, FilterMark, JudgeRun, Verdict
 from training.recipes import CandidateRecipe, JudgeRecipe
 from training.swapping import other_way_round
 
@@ -26,9 +27,10 @@ class Sample:
 
 @dataclass
 class Taken:
-    """What became of the labels on the way, by name, for the data card."""
+    """What became of the labels on the way, by name, for the data card, and what they weigh, if not all alike."""
 
     counts: Counter[str] = field(default_factory=Counter)
+    weights: LabelWeights | None = None
 
 
 def prompt_key(instruction: str, given: str) -> str:
@@ -50,6 +52,7 @@ def judge_samples(recipe: JudgeRecipe, taken: Taken) -> Iterator[Sample]:
     )
     chosen = _chosen(run, recipe, left_out)
     found = _audited(run) if recipe.corrections else {}
+    taken.weights = weights = _weights(recipe)
     both = set(Verdict.objects.filter(run=run, swapped=True).values_list("pair", flat=True).iterator())
     verdicts = Verdict.objects.filter(run=run).order_by("pair_id", "swapped")
     rows = verdicts.values_list(
@@ -94,6 +97,8 @@ def judge_samples(recipe: JudgeRecipe, taken: Taken) -> Iterator[Sample]:
         shown = int(Choice(choice).swapped) if swapped else int(choice)
         texts = (two, one) if swapped else (one, two)
         row = _judge_row(pair, swapped, instruction, given, texts, shown, reason, reference)
+        weight = {} if weights is None else {"weight": round(weights.of(pair, corrected=recipe.corrections), 6)}
+        row |= weight
         yield Sample(prompt_key(instruction, given), row)
         if recipe.swap and not swapped and pair not in both:
             taken.counts["copies the other way round"] += 1
@@ -101,6 +106,7 @@ def judge_samples(recipe: JudgeRecipe, taken: Taken) -> Iterator[Sample]:
             row = _judge_row(
                 pair, True, instruction, given, texts[::-1], int(Choice(choice).swapped), turned, reference
             )
+            row |= weight
             yield Sample(prompt_key(instruction, given), row)
 
 
@@ -135,6 +141,18 @@ def _chosen(run: JudgeRun, recipe: JudgeRecipe, left_out: set[int]) -> set[int] 
     pairs = Verdict.objects.filter(run=run, status=Verdict.Status.OK).values_list("pair", flat=True).distinct()
     open_ = [pair for pair in pairs.iterator() if pair not in left_out]
     return set(sorted(open_, key=lambda pair: (share_of(recipe.seed, f"size/{pair}"), pair))[: recipe.size])
+
+
+def _weights(recipe: JudgeRecipe) -> LabelWeights | None:
+    if recipe.weights is None:
+        return None
+    audit = Audit.objects.select_related("run__judge", "dataset").filter(pk=recipe.weights, run=recipe.run).first()
+    if audit is None:
+        raise PermanentError(f"Audit {recipe.weights}, by which the labels were to weigh, was removed.")
+    try:
+        return label_weights(audit)
+    except NoWeightsError as error:
+        raise PermanentError(str(error)) from error
 
 
 def _audited(run: JudgeRun) -> dict[int, tuple[int, str] | None]:

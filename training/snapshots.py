@@ -15,8 +15,9 @@ from annotation.models import Dataset, Generator, User
 from jobs import lifecycle
 from jobs.errors import PermanentError
 from jobs.running import Running
+from judging.audits.weights import LabelWeights, NoWeightsError, label_weights
 from judging.filtering import FILTERS
-from judging.models import JudgeRun, Verdict
+from judging.models import Audit, JudgeRun, Verdict
 from training.artifacts import hash_of, snapshot_folder
 from training.leakage import leaks
 from training.models import Snapshot
@@ -76,6 +77,8 @@ def _check(recipe: Recipe) -> None:
         unknown = [name for name in recipe.filters if name not in FILTERS]
         if unknown:
             raise ValidationError({"filters": f"There is no filter {unknown[0]}. There are: {', '.join(FILTERS)}."})
+        if recipe.weights is not None:
+            _check_weights(recipe.weights, run)
         return
     dataset = Dataset.objects.filter(slug=recipe.dataset).first()
     if dataset is None:
@@ -84,6 +87,18 @@ def _check(recipe: Recipe) -> None:
         raise ValidationError({"dataset": f"{dataset} is a test set: choose another one to learn from."})
     if recipe.generator is not None and not Generator.objects.filter(name=recipe.generator).exists():
         raise ValidationError({"generator": f"There is no generator {recipe.generator}."})
+
+
+def _check_weights(number: int, run: JudgeRun) -> None:
+    audit = Audit.objects.select_related("run__judge", "dataset").filter(pk=number).first()
+    if audit is None:
+        raise ValidationError({"weights": f"There is no audit {number}."})
+    if audit.run_id != run.pk:
+        raise ValidationError({"weights": f"{audit} is of another run: its strata say nothing of these labels."})
+    try:
+        label_weights(audit)
+    except NoWeightsError as error:
+        raise ValidationError({"weights": str(error)}) from error
 
 
 def build(running: Running) -> None:
@@ -146,7 +161,19 @@ def _write(running: Running, draft: Path, recipe: Recipe, leaking: set[str]) -> 
         "held_out_prompts": len(prompts[HELD_OUT]),
         "taken": dict(taken.counts),
         "choices": {str(choice): n for choice, n in sorted(choices.items())},
-    }
+    } | _weighed(taken.weights)
+
+
+def _weighed(weights: LabelWeights | None) -> dict:
+    """For the card: by what the samples weigh; nothing where all weigh alike."""
+    if weights is None:
+        return {}
+    strata = [
+        {"name": ", ".join(each["cells"].values()) or "all labels"}
+        | {name: each[name] for name in ("population", "audited", "right", "weight")}
+        for each in weights.strata
+    ]
+    return {"weights": {"strata": strata, "overall": weights.overall, "audited": weights.audited_weight}}
 
 
 def _leaks(running: Running, recipe: Recipe) -> dict[str, list[str]]:

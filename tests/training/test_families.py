@@ -1,6 +1,7 @@
 """The five families by their real architectures: packed or padded, each sample's loss is what it is alone."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +21,11 @@ from transformers import (
 )
 
 from judging.backends import packed
+from training.script.devices import compute_activations_anew
 from training.script.learner import Learner, looking
 from training.script.pieces import Material, Weights
 from training.script.texts import Samples
+from training.script.train import drops_attention
 from training.shapes import shape_of
 
 VOCABULARY = 300
@@ -101,6 +104,29 @@ def test_packed_and_padded_pieces_give_each_samples_own_loss(family):
             assert float(learner(empty).detach()) == 0
 
 
+def test_a_step_is_the_weighted_mean_of_its_samples_however_it_is_cut():
+    torch.manual_seed(0)
+    model = FAMILIES["llama"]().float().train()
+    assert packed.takes_packs(model)
+    learner = Learner(model)
+    weighs = np.array([0.5, 1.5, 1.0, 2.0, 0.25, 1.0, 0.75])
+    token_weights = Weights(choice=3.0, lead=1)
+    own = samples()
+    alone = replace(own, weights=None)
+    one = Material(alone, token_weights, False, 0, torch.device("cpu"))
+    sums = np.array([float(learner(one.inputs([index])).detach()) for index in range(len(own))])
+    by_hand = (weighs * sums).sum() / (weighs * token_weights.sums_of(own)).sum()
+    for form in (False, True):
+        material = Material(replace(own, weights=weighs), token_weights, form, 0, torch.device("cpu"))
+        for world, tokens in ((1, 1000), (1, 60), (2, 60), (3, 40)):
+            total = 0.0
+            for pieces in material.cut(range(len(own)), world=world, tokens=tokens):
+                for piece in pieces:
+                    with looking(inputs := material.inputs(piece)):
+                        total += float(learner(inputs).detach())
+            assert total / material.heavy.sum() == pytest.approx(by_hand, rel=1e-5)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_shape_of_every_family_is_read(family, tmp_path: Path):
     model = FAMILIES[family]()
@@ -110,6 +136,22 @@ def test_the_shape_of_every_family_is_read(family, tmp_path: Path):
     assert shape.parameters == sum(weight.numel() for weight in model.parameters())
 
 
+def test_attention_that_drops_is_never_packed():
+    config = GPT2Config(vocab_size=VOCABULARY, n_embd=32, n_layer=1, n_head=2, attn_pdrop=0.1)
+    model = GPT2LMHeadModel(config).float().train()
+    assert drops_attention(model)
+    # What is dropped elsewhere hinders nobody, and a model that learns goes on learning.
+    assert packed.takes_packs(model)
+    assert model.training
+    learner = Learner(model)
+    with (
+        looking(inputs := Material(samples(), Weights(), True, 0, torch.device("cpu")).inputs([0, 1])),
+        pytest.raises(NotImplementedError, match="nothing of the attention can be dropped"),
+    ):
+        learner(inputs)
+    assert not any(drops_attention(FAMILIES[family]()) for family in FAMILIES if family != "bloom")
+
+
 def test_activations_that_are_computed_anew_are_the_same():
     gradients = []
     for checkpointing in (False, True):
@@ -117,7 +159,7 @@ def test_activations_that_are_computed_anew_are_the_same():
         model = FAMILIES["llama"]().float()
         assert packed.takes_packs(model)
         if checkpointing:
-            model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+            compute_activations_anew(model)
         learner = Learner(model)
         model.train()
         material = Material(samples(), Weights(), True, 0, torch.device("cpu"))

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 
 import pytest
 import torch
@@ -22,8 +23,9 @@ from training.script.saved import (
     step_folder,
     steps_with,
 )
-from training.script.texts import BadRowError, read_rows, tokenise
+from training.script.texts import BadRowError, Samples, read_rows, tokenise
 from training.swapping import other_way_round
+from training.work import Silence
 
 ROW = {
     "instruction": "Name a fruit.",
@@ -89,6 +91,19 @@ def test_the_token_that_decides_weighs_what_was_asked():
     assert weights.sums_of(samples)[0] == weights.of(samples.lengths_at(0), int(samples.begins[0])).sum()
 
 
+def test_samples_weigh_what_their_rows_say_and_alike_ones_nothing_at_all(tmp_path):
+    """Where all weigh the same, the losses are to the last digit those of rows without weights."""
+    assert tokens([ROW, ROW]).weights is None
+    assert tokens([ROW | {"weight": 0.7}, ROW | {"weight": 0.7}]).weights is None
+    weighed = tokens([ROW | {"weight": 0.7}, ROW])
+    assert weighed.weights.tolist() == [0.7, 1.0]
+    weighed.save(tmp_path / "samples.npz")
+    assert Samples.load(tmp_path / "samples.npz").weights.tolist() == [0.7, 1.0]
+    for wrong in (0, -1, float("nan"), float("inf"), "much", True, None):
+        with pytest.raises(BadRowError, match="Row 2 of the snapshot: weight must be a number above 0"):
+            tokens([ROW, ROW | {"weight": wrong}])
+
+
 @pytest.mark.parametrize("schedule", ["cosine", "linear", "constant"])
 def test_rates_are_those_of_transformers(schedule):
     given = Hyperparameters(schedule=schedule, warmup_ratio=0.1, learning_rate=3e-4)
@@ -107,6 +122,11 @@ def test_deepspeed_is_told_of_stage_and_offloading():
     assert config["zero_optimization"]["offload_param"] == {"device": "cpu"}
     assert config["bf16"] == {"enabled": True}
     assert "optimizer" not in config
+    stages = [
+        deepspeed_config(Hyperparameters(zero_stage=0), bf16=bf16)["zero_optimization"]["stage"]
+        for bf16 in (False, True)
+    ]
+    assert stages == [0, 1]
 
 
 def saved(folder, step, text="weights"):
@@ -134,6 +154,22 @@ def test_states_before_the_newest_whole_one_and_partial_ones_go(tmp_path):
     keep_newest_state(tmp_path)
     assert [step for step, _ in steps_with(tmp_path, STATE)] == [6]
     assert not list(tmp_path.glob("checkpoints/*/*.partial"))
+
+
+def test_silence_is_told_by_what_was_heard_however_clocks_jump(tmp_path, monkeypatch):
+    """The beat's time is the disk's, an hour ahead or behind; now is this machine's uptime."""
+    Journal(tmp_path, rank=0).beat()
+    uptime = [1000.0]
+    monkeypatch.setattr("training.work.time.monotonic", lambda: uptime[0])
+    silence = Silence(tmp_path / "beat")
+    for jump in (3600, -7200):
+        beaten = (tmp_path / "beat").stat().st_mtime + jump
+        os.utime(tmp_path / "beat", (beaten, beaten))
+        assert silence.seconds() == 0
+        uptime[0] += 50
+        assert silence.seconds() == 50
+    monkeypatch.setattr("training.work.time.time", lambda: beaten + 10**6)
+    assert silence.seconds() == 50
 
 
 def test_a_full_disk_is_told_from_other_faults():

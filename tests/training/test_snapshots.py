@@ -3,14 +3,17 @@
 import io
 import json
 from collections import Counter
+from collections.abc import Iterable
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 
 from annotation.models import Choice, Dataset
 from jobs.errors import PermanentError
 from jobs.running import run_here
-from judging.models import AuditItem, FilterMark, JudgeRun, Verdict
+from judging.audits.weights import label_weights
+from judging.models import Audit, AuditItem, FilterMark, JudgeRun, Verdict
 from tests import factories
 from tests.judging.audits.made import draw_sample
 from tests.training.conftest import made_pairs, make
@@ -93,6 +96,64 @@ def test_filters_and_audits_decide_what_is_learnt(labels):
     assert rows[items[2].pair_id]["choice"] == items[2].distilled
     taken = snapshot.card["taken"]
     assert (taken["left out by filters"], taken["left out by audits"], taken["corrected by audits"]) == (1, 1, 1)
+
+
+def decide(items: Iterable[AuditItem], **told: object) -> None:
+    AuditItem.objects.filter(pk__in=[item.pk for item in items]).update(
+        state="decided",
+        auditor=factories.make_user(),
+        blind_choice=0,
+        decided_at=timezone.now(),
+        **{"outcome": "right", **told},
+    )
+
+
+def test_labels_weigh_by_how_often_those_of_their_stratum_are_right(labels):
+    audit = draw_sample(run=labels, dimensions=["verdict"], size=24, seed=0, created_by=factories.make_user())
+    drawn = {choice: [item for item in audit.items.all() if item.distilled == choice] for choice in (0, 1, 2)}
+    decide(drawn[1] + drawn[0])
+    decide(drawn[2][:-1], outcome="undecidable", cause="ambiguous")
+    decide(drawn[2][-1:], outcome="wrong", right_choice=1, note="The first is a fruit.", cause="other")
+    snapshot = make(JudgeRecipe(run=labels.pk, weights=audit.pk, held_out=0))
+    told = {each["name"]: each["weight"] for each in snapshot.card["weights"]["strata"]}
+    assert told["label 2"] < 1 < told["label 1"]
+    choices = dict(labels.verdicts.values_list("pair", "choice"))
+    audited = set(audit.items.filter(outcome__in=["right", "wrong"]).values_list("pair", flat=True))
+    rows = rows_of(snapshot)
+    assert {row["swapped"] for row in rows} == {False, True}
+    for row in rows:
+        stratum = f"label {Choice(choices[row['pair']]).label.lower()}"
+        expected = snapshot.card["weights"]["audited"] if row["pair"] in audited else told[stratum]
+        assert row["weight"] == pytest.approx(expected, abs=1e-6)
+    # Over all labels, the left out ones too, the mean is 1 where none counts as audited.
+    of_all = label_weights(audit)
+    assert sum(of_all.of(pair, corrected=False) for pair in choices) / len(choices) == pytest.approx(1)
+    # A label that came later is of a stratum that nobody has audited.
+    assert of_all.of(0, corrected=True) == of_all.other == pytest.approx(of_all.overall * of_all.audited_weight)
+
+    without = make(JudgeRecipe(run=labels.pk, held_out=0), name="without")
+    assert not any("weight" in row for row in rows_of(without))
+    assert "weights" not in without.card
+
+
+def test_weights_come_from_a_random_sample_of_the_same_labels(labels):
+    audit = draw_sample(run=labels, dimensions=[], size=6, seed=0, created_by=factories.make_user())
+
+    def refused(number: int) -> str:
+        with pytest.raises(ValidationError) as error:
+            make_snapshot(name="x", recipe=JudgeRecipe(run=labels.pk, weights=number), send=False)
+        return " ".join(error.value.message_dict["weights"])
+
+    assert "There is no audit 0" in refused(0)
+    assert "Nothing is decided" in refused(audit.pk)
+    decide(audit.items.all(), outcome="undecidable", cause="ambiguous")
+    assert "found no label right" in refused(audit.pk)
+    Audit.objects.update(mode=Audit.Mode.SUSPICIOUS)
+    assert "is no random sample" in refused(audit.pk)
+    other = JudgeRun.objects.create(judge=labels.judge, dataset=labels.dataset)
+    Audit.objects.update(run=other)
+    assert "is of another run" in refused(audit.pk)
+    assert not Snapshot.objects.exists()
 
 
 def test_prompts_of_test_sets_are_refused_left_out_or_allowed_in_writing(labels):

@@ -68,7 +68,8 @@ class Material:
     @cached_property
     def heavy(self) -> np.ndarray:
         """(len(samples),) what the tokens of each sample's answer weigh together."""
-        return self.weights.sums_of(self.samples)
+        sums = self.weights.sums_of(self.samples)
+        return sums if self.samples.weights is None else sums * self.samples.weights
 
     def cut(self, batch: Sequence[int], *, world: int, tokens: int) -> list[list[Piece]]:
         return cut(batch, self.lengths, world=world, tokens=tokens, packed=self.packed)
@@ -79,7 +80,10 @@ class Material:
         chosen = list(piece) or [int(samples.lengths.argmin())]
         rows = [samples.tokens(index) for index in chosen]
         lengths = [len(row) for row in rows]
-        heavy = [self.weights.of(len(row), int(samples.begins[at])) for row, at in zip(rows, chosen, strict=True)]
+        heavy = [
+            self.weights.of(len(row), int(samples.begins[index])) * np.float32(samples.weight_of(index))
+            for row, index in zip(rows, chosen, strict=True)
+        ]
         width = sum(lengths) if self.packed else max(lengths)
         firsts = np.cumsum([0, *lengths[:-1]]) if self.packed else np.arange(len(rows)) * width
         answers = [np.flatnonzero(each) for each in heavy]

@@ -4,6 +4,7 @@ A tokenizer is a function from texts to ids, so this needs no torch.
 """
 
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -28,7 +29,8 @@ class BadRowError(Exception):
 class Samples:
     """ids: all tokens, one sample behind the other. ends: (n,) where each stops. begins: (n,) tokens of each prompt.
 
-    cut: samples that lost their end. dropped: those whose prompt alone leaves no room for an answer.
+    cut: samples that lost their end. dropped: those whose prompt alone leaves no room for an answer. weights: (n,) what
+    each sample weighs beside the others, above 0; None where all weigh alike.
     """
 
     ids: np.ndarray
@@ -36,6 +38,7 @@ class Samples:
     begins: np.ndarray
     cut: int
     dropped: int
+    weights: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.ends)
@@ -50,14 +53,19 @@ class Samples:
     def lengths_at(self, index: int) -> int:
         return int(self.ends[index] - (self.ends[index - 1] if index else 0))
 
+    def weight_of(self, index: int) -> float:
+        return 1.0 if self.weights is None else float(self.weights[index])
+
     def save(self, path: Path) -> None:
-        np.savez(path, ids=self.ids, ends=self.ends, begins=self.begins, told=np.array([self.cut, self.dropped]))
+        told = {"ids": self.ids, "ends": self.ends, "begins": self.begins, "told": np.array([self.cut, self.dropped])}
+        np.savez(path, **told, **({} if self.weights is None else {"weights": self.weights}))
 
     @classmethod
     def load(cls, path: Path) -> "Samples":
         with np.load(path) as data:
             cut, dropped = map(int, data["told"])
-            return cls(data["ids"], data["ends"], data["begins"], cut, dropped)
+            weights = data.get("weights")
+            return cls(data["ids"], data["ends"], data["begins"], cut, dropped, weights)
 
 
 def read_rows(path: Path) -> Iterator[Row]:
@@ -115,13 +123,14 @@ def tokenise(
     ids: list[np.ndarray] = []
     ends: list[int] = []
     begins: list[int] = []
+    weights: list[float] = []
     total = cut = dropped = done = 0
     numbered = enumerate(rows, 1)
     while chunk := list(islice(numbered, CHUNK)):
         both = [_texts_of(texts, row, number) for number, row in chunk]
         prompts = encode([prompt for prompt, _ in both])
         wholes = encode([prompt + answer for prompt, answer in both])
-        for (_, answer), prompt, whole in zip(both, prompts, wholes, strict=True):
+        for (number, row), (_, answer), prompt, whole in zip(chunk, both, prompts, wholes, strict=True):
             joined = whole[: len(prompt)] != prompt
             sample = [*prompt, *_alone(encode, answer)] if joined else whole
             sample = [*sample, *end]
@@ -134,6 +143,7 @@ def tokenise(
             ids.append(np.array(sample, dtype=np.int32))
             ends.append(total)
             begins.append(len(prompt))
+            weights.append(_weight_of(row, number))
         done += len(chunk)
         if tell:
             tell()
@@ -143,7 +153,8 @@ def tokenise(
             if dropped
             else "The snapshot holds no samples."
         )
-    return Samples(np.concatenate(ids), np.array(ends), np.array(begins), cut, dropped)
+    weighs = None if len(set(weights)) == 1 else np.array(weights)
+    return Samples(np.concatenate(ids), np.array(ends), np.array(begins), cut, dropped, weighs)
 
 
 def _texts_of(texts: Callable[[Row], tuple[str, str]], row: Row, number: int) -> tuple[str, str]:
@@ -153,6 +164,14 @@ def _texts_of(texts: Callable[[Row], tuple[str, str]], row: Row, number: int) ->
         raise BadRowError(f"Row {number} of the snapshot has no {error}.") from error
     except ValueError as error:
         raise BadRowError(f"Row {number} of the snapshot: {error}.") from error
+
+
+def _weight_of(row: Row, number: int) -> float:
+    """1 where the row says nothing."""
+    weight = row.get("weight", 1.0)
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < math.inf:
+        raise BadRowError(f"Row {number} of the snapshot: weight must be a number above 0, not {weight!r}.")
+    return float(weight)
 
 
 def _alone(encode: Encode, answer: str) -> list[int]:
