@@ -65,6 +65,11 @@ class TransformersParameters:
     dtype: str = parameter(
         "auto", "auto: bfloat16 on a GPU that has it, else float32.", choices=("auto", "float32", "bfloat16", "float16")
     )
+    weights: str = parameter(
+        "as_loaded",
+        "int8: a byte a weight, where memory is short. Moves some verdicts: compare its run with one as loaded.",
+        choices=("as_loaded", "int8"),
+    )
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,16 @@ from judging.backends.base import (
 )
 from judging.backends.beams import Rules
 from judging.backends.checkpoints import find_checkpoint
-from judging.backends.loading import check_causal, dtype_named, ends_of, load_model, load_tokenizer, pad_of, the_device
+from judging.backends.loading import (
+    check_causal,
+    dtype_named,
+    ends_of,
+    load_model,
+    load_tokenizer,
+    pad_of,
+    round_weights,
+    the_device,
+)
 from judging.backends.parameters import TransformersParameters, read_parameters
 from judging.backends.prefixes import Ids
 from judging.backends.readers import reader_of
@@ -85,6 +94,8 @@ class LocalCheckpoint:
         device = the_device()
         self.model = load_model(found, dtype=dtype_named(self.parameters.dtype, device)).to(device).eval()
         check_causal(self.model, source=found.source)
+        if self.parameters.weights == "int8":
+            round_weights(self.model)
         try:
             self.spellings = find_spellings(self._encode, prompt=self.template.prompt, words=self.template.choice_words)
         except NoSpellingError as error:
@@ -103,6 +114,8 @@ class LocalCheckpoint:
             "dtype": str(self.model.dtype).removeprefix("torch."),
             "reader": self.reader.name,
         }
+        if self.parameters.weights == "int8":
+            self.identity["weights"] = "int8"
         # Enough questions that alike ones are found among them, few enough to keep in memory.
         verdict = self.parameters.mode == "verdict"
         self.capabilities = Capabilities(probabilities=verdict, reasons=True, chunk=1024)
