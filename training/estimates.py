@@ -10,10 +10,12 @@ measurements (docs/benchmarks.md). A dry run replaces all of this by what it mea
 from dataclasses import dataclass
 
 from training.script.config import Hyperparameters
-from training.shapes import Shape
+from training.shapes import Shape, flops_of
 
 # DeepSpeed's reduce_bucket_size, in numbers.
 BUCKET = 500_000_000
+# Of tokens, those of answers, where nothing is known of them.
+ANSWER_SHARE = 0.3
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,13 @@ class Memory:
 
 
 def memory_of(
-    shape: Shape, given: Hyperparameters, *, devices: int, bf16: bool, answer_share: float = 0.3, fused: bool = False
+    shape: Shape,
+    given: Hyperparameters,
+    *,
+    devices: int,
+    bf16: bool,
+    answer_share: float = ANSWER_SHARE,
+    fused: bool = False,
 ) -> Memory:
     """answer_share: of the tokens, those of answers, which alone are projected onto the vocabulary."""
     width = 2 if bf16 else 4
@@ -125,3 +133,15 @@ def disk_of(shape: Shape, given: Hyperparameters, *, bf16: bool) -> int:
 
 def steps_of(samples: int, given: Hyperparameters) -> int:
     return -(-samples // given.global_batch) * given.epochs
+
+
+def tokens_of(samples: int, given: Hyperparameters) -> int:
+    """Of an epoch, where nobody has counted them: samples that are half as long as they may be."""
+    return samples * given.max_length // 2
+
+
+def operations_of(shape: Shape, given: Hyperparameters, *, tokens: int) -> float:
+    """FLOP of all epochs; a checkpointed run goes forward once more, which is a third on top."""
+    lengths = given.max_length // 2
+    once = flops_of(shape, tokens=tokens, squares=tokens * lengths, answer_tokens=int(tokens * ANSWER_SHARE))
+    return once * given.epochs * (4 / 3 if given.gradient_checkpointing else 1)

@@ -13,7 +13,7 @@ from judging.backends.checkpoints import folder_of
 from judging.models import JudgeRun
 from training.artifacts import run_folder
 from training.curves import Curve, curve_chart
-from training.estimates import Memory, disk_of, memory_of, steps_of
+from training.estimates import Memory, disk_of, memory_of, operations_of, steps_of, tokens_of
 from training.launching import command
 from training.models import Checkpoint, Examination, StepMetric, TrainingRun
 from training.script.config import Hyperparameters, deepspeed_config
@@ -22,6 +22,8 @@ from training.shapes import NoShapeError, Shape, flops_of, shape_of
 # Points of a curve; between them steps are averaged.
 POINTS = 400
 LATE_STEPS = 50
+# Runs of other models that are looked at for how fast the device is.
+OTHERS = 10
 
 
 @dataclass(frozen=True)
@@ -132,33 +134,35 @@ def checkpoints_of(run: TrainingRun) -> list[CheckpointReading]:
 
 @dataclass(frozen=True)
 class Estimate:
-    """memory: bytes on each device, counted; measured: by a dry run of the same settings, if there was one."""
+    """memory: bytes on each device, counted; measured: by a dry run of the same settings, if there was one.
+
+    took: the time in words, and by: after what it was reckoned; both empty where nothing was run yet.
+    """
 
     shape: Shape | None
     memory: Memory | None
     disk: int | None
     steps: int
     took: str
+    by: str
     measured: TrainingRun | None
     command: str
     deepspeed: dict[str, object]
 
 
-def estimate_of(
-    *, base_model: str, hyperparameters: Hyperparameters, devices: int, samples: int, tokens: int | None = None
-) -> Estimate:
-    """What a run would take. `tokens`: of all samples, where a run has counted them."""
+def estimate_of(*, base_model: str, hyperparameters: Hyperparameters, devices: int, samples: int) -> Estimate:
+    """What a run would take, before it is started."""
     shape = shape_here(base_model)
     bf16 = hyperparameters.precision != "fp32"
     twin = _measured(base_model, hyperparameters, devices)
-    rate = _rate(base_model, devices)
-    total = (tokens or samples * hyperparameters.max_length // 2) * hyperparameters.epochs
+    seconds, by = _seconds(base_model, shape, hyperparameters, twin, devices=devices, samples=samples)
     return Estimate(
         shape=shape,
         memory=memory_of(shape, hyperparameters, devices=devices, bf16=bf16) if shape else None,
         disk=disk_of(shape, hyperparameters, bf16=bf16) if shape else None,
         steps=steps_of(samples, hyperparameters),
-        took=in_words(timedelta(seconds=total / rate)) if rate else "",
+        took=in_words(timedelta(seconds=seconds)) if seconds else "",
+        by=by,
         measured=twin,
         command=command_line(devices),
         deepspeed=deepspeed_config(hyperparameters, bf16=bf16),
@@ -183,15 +187,38 @@ def _measured(base_model: str, hyperparameters: Hyperparameters, devices: int) -
     ).first()
 
 
-def _rate(base_model: str, devices: int) -> float | None:
-    """Real tokens a second of the newest run of this model on as many devices."""
-    run = (
-        TrainingRun.objects.filter(base_model=base_model, devices=devices)
-        .annotate(n=Count("steps"))
-        .filter(n__gt=2)
-        .first()
-    )
-    if run is None:
-        return None
-    late = StepMetric.objects.filter(run=run, step__gt=2).aggregate(tokens=Sum("tokens"), seconds=Sum("seconds"))
-    return late["tokens"] / late["seconds"] if late["seconds"] else None
+def _seconds(
+    base_model: str,
+    shape: Shape | None,
+    given: Hyperparameters,
+    twin: TrainingRun | None,
+    *,
+    devices: int,
+    samples: int,
+) -> tuple[float | None, str]:
+    """How long all steps take, and after what: this model's newest run, its dry run, or another model's operations."""
+    tokens = tokens_of(samples, given)
+    stepped = TrainingRun.objects.filter(devices=devices).annotate(n=Count("steps")).filter(n__gt=2)
+    if (run := stepped.filter(base_model=base_model).first()) and (late := _late(run)):
+        return tokens * given.epochs / late["tokens"] * late["seconds"], "as the newest run of this model went"
+    if twin:
+        told = twin.found["dry"]
+        return tokens * given.epochs / told["tokens"] * told["seconds"], "as two steps of it took"
+    for run in stepped[:OTHERS] if shape else []:
+        other, late = shape_here(run.base_model), _late(run)
+        if other and late:
+            sums = {name: late[name] for name in ("tokens", "squares", "answer_tokens")}
+            again = 4 / 3 if run.hyperparameters.get("gradient_checkpointing") else 1
+            done = flops_of(other, **sums) * again / late["seconds"]
+            device = run.found.get("started", {}).get("hardware", {}).get("device", "its device")
+            return operations_of(
+                shape, given, tokens=tokens
+            ) / done, f"by its operations, as {run} did them on {device}"
+    return None, ""
+
+
+def _late(run: TrainingRun) -> dict[str, float] | None:
+    """What the steps after the first two came to."""
+    names = ("tokens", "squares", "answer_tokens", "seconds")
+    sums = StepMetric.objects.filter(run=run, step__gt=2).aggregate(**{name: Sum(name) for name in names})
+    return sums if sums["seconds"] else None

@@ -1,11 +1,17 @@
 """Sizes read off a folder, the published forms for memory, and what was measured on a GPU."""
 
 import json
+import shutil
 import struct
 
 import pytest
 
+from judging.models import JudgeRun
+from tests import factories
+from tests.training.made import make_training_run
 from training.estimates import disk_of, memory_of, steps_of
+from training.models import StepMetric, TrainingRun
+from training.pages import estimate_of
 from training.script.config import Hyperparameters, Lora
 from training.shapes import NoShapeError, Shape, flops_of, shape_of
 
@@ -87,6 +93,34 @@ def test_what_saves_memory_saves_it():
     assert total(piece_tokens=2048) < total()
     assert total(zero_stage=3, gradient_checkpointing=True) < total(gradient_checkpointing=True)
     assert total(lora=Lora(), gradient_checkpointing=True) < total(gradient_checkpointing=True)
+
+
+@pytest.mark.django_db
+def test_time_is_reckoned_from_what_ran_before(base_model, tmp_path):
+    """This model's own run counts first, then its dry run, then how fast another model's operations were."""
+    shutil.copytree(base_model, tmp_path / "other")
+    judge_run = JudgeRun.objects.create(judge=factories.make_judge(), dataset=factories.make_dataset(purpose="train"))
+    run = make_training_run(judge_run=judge_run, by=factories.make_user(), purpose="candidate")
+    given = Hyperparameters(max_length=512, epochs=2)
+
+    def estimated(folder):
+        found = estimate_of(base_model=str(folder), hyperparameters=given, devices=1, samples=1000)
+        return found.took, found.by
+
+    assert estimated(base_model) == ("", "")
+    # 4,000 tokens in half a second; samples of half their length make 512,000 in two epochs.
+    TrainingRun.objects.update(base_model=str(base_model))
+    assert estimated(base_model) == ("1 min 4 s", "as the newest run of this model went")
+    StepMetric.objects.update(squares=4000 * 256, answer_tokens=1200)
+    assert estimated(tmp_path / "other") == ("1 min 4 s", f"by its operations, as {run} did them on cpu")
+    TrainingRun.objects.update(
+        base_model=str(tmp_path / "other"),
+        dry=True,
+        hyperparameters=given.model_dump(),
+        found={"dry": {"tokens": 1000, "seconds": 0.25}},
+    )
+    StepMetric.objects.all().delete()
+    assert estimated(tmp_path / "other") == ("2 min 8 s", "as two steps of it took")
 
 
 def test_disk_and_steps():
