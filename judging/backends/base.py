@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
 
+from judging.asking import Asked, Template, Texts
 from judging.backends.completions import Said
-from judging.prompts import Asked
+from judging.prompts import template_named
+from judging.written import template_of
 
 OK, INVALID, REFUSED, TOO_LONG, FAILED = "ok", "invalid", "refused", "too_long", "failed"
 TIE, FIRST, SECOND = 0, 1, 2
@@ -17,6 +19,7 @@ class Settings:
     """A judge as it was frozen for a run. facts: what the run found out for it (the majority class).
 
     memory: where a paid judge looks for what it was told before. budget: US dollars that it may still spend.
+    texts: what its prompt template said then; without them the template is a built-in one.
     """
 
     backend: str
@@ -27,6 +30,11 @@ class Settings:
     facts: Mapping[str, object] = field(default_factory=dict)
     memory: "Memory | None" = None
     budget: Decimal | None = None
+    texts: Mapping[str, str] | None = None
+
+    @property
+    def prompt_template(self) -> Template:
+        return template_of(self.template, Texts.of(self.texts)) if self.texts else template_named(self.template)
 
 
 @dataclass(frozen=True)
@@ -43,7 +51,7 @@ class Question:
 
     @property
     def asked(self) -> Asked:
-        return Asked(self.instruction, self.input, self.first, self.second)
+        return Asked(self.instruction, self.input, self.first, self.second, self.reference)
 
 
 @dataclass(frozen=True)
@@ -80,6 +88,14 @@ class Answer:
 def no_answer(question: Question, status: str, raw: str, **facts: object) -> Answer:
     """An answer without a choice, and why."""
     return Answer(question.pair_id, question.swapped, None, status, raw=raw, **facts)  # type: ignore[arg-type]
+
+
+def askable(template: Template, questions: Sequence[Question]) -> tuple[list[Question], list[Answer]]:
+    """The questions that can be asked by a template, and what is to be said of the others."""
+    lacks = [template.lacks(question.asked) for question in questions]
+    fit = [question for question, lack in zip(questions, lacks, strict=True) if not lack]
+    unfit = [no_answer(question, FAILED, lack) for question, lack in zip(questions, lacks, strict=True) if lack]
+    return fit, unfit
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from judging.backends.base import (
     Capabilities,
     Question,
     Settings,
+    askable,
     no_answer,
 )
 from judging.backends.completions import NoCompletionError, Said, read_chat, read_completion
@@ -40,7 +41,6 @@ from judging.backends.parameters import OPENAI_BASE_URL, OpenAIParameters, read_
 from judging.backends.purse import SPENT, Purse
 from judging.backends.requests import Request, Requests
 from judging.prices import prices_of
-from judging.prompts import template_named
 
 # A line a request says nothing that the verdicts don't.
 for name in ("httpx", "httpx2"):
@@ -93,7 +93,7 @@ class OpenAIServer:
     def __init__(self, settings: Settings):
         self.parameters: OpenAIParameters = read_parameters("openai", settings.parameters)
         self.model = settings.model
-        self.template = template_named(settings.template)
+        self.template = settings.prompt_template
         if self.parameters.endpoint == "completions" and self.template.prompt is None:
             raise PermanentError(f"The template {settings.template} is for chat: set 'endpoint' to chat.")
         self.capabilities = Capabilities(
@@ -133,7 +133,9 @@ class OpenAIServer:
 
         What was answered before is recalled; of the same question twice, the second waits for the first.
         """
-        requests = [self.requests.of(question, reasons=reasons) for question in questions]
+        fit, unfit = askable(self.template, questions)
+        yield from unfit
+        requests = [self.requests.of(question, reasons=reasons) for question in fit]
         while requests:
             fresh, known, twins = self._sorted_out(requests)
             for request, said in known:

@@ -5,9 +5,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from judging.asking import Template
 from judging.backends.base import Question
 from judging.backends.parameters import OpenAIParameters
-from judging.prompts import Template
 from judging.steering import made_harmless
 
 FIRST_WORD_TOKENS = 8
@@ -31,7 +31,7 @@ class Requests:
 
     def of(self, question: Question, *, reasons: bool) -> Request:
         given = self.parameters
-        asked, escaped = made_harmless(question.asked)
+        asked, escaped = made_harmless(question.asked, self.template.marks)
         body: dict[str, Any] = {"model": self.model}
         if given.temperature is not None:
             body["temperature"] = given.temperature

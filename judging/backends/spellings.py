@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from judging.prompts import Asked
+from judging.asking import Asked
 
 Encode = Callable[[Sequence[str]], list[list[int]]]
 TIE, FIRST, SECOND = 0, 1, 2

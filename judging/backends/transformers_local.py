@@ -16,6 +16,7 @@ from typing import TypeVar
 import torch
 
 from jobs.errors import PermanentError
+from judging.asking import Asked
 from judging.backends import prefixes
 from judging.backends.base import (
     INVALID,
@@ -26,6 +27,7 @@ from judging.backends.base import (
     Explanation,
     Question,
     Settings,
+    askable,
     no_answer,
 )
 from judging.backends.beams import Rules
@@ -44,7 +46,6 @@ from judging.backends.parameters import TransformersParameters, read_parameters
 from judging.backends.prefixes import Ids
 from judging.backends.readers import reader_of
 from judging.backends.spellings import NoSpellingError, find_spellings
-from judging.prompts import Asked, template_named
 from judging.steering import made_harmless
 
 logger = logging.getLogger(__name__)
@@ -84,10 +85,10 @@ def shortened(asked: Asked, characters: int) -> Asked:
 class LocalCheckpoint:
     def __init__(self, settings: Settings):
         self.parameters: TransformersParameters = read_parameters("transformers", settings.parameters)
-        self.template = template_named(settings.template)
+        self.template = settings.prompt_template
         if self.template.prompt is None:
             raise PermanentError(
-                f"The template {settings.template} is for chat servers. Use pandalm@1 for a checkpoint."
+                f"The template {settings.template} is for chat servers. A checkpoint takes one such as pandalm@1."
             )
         found = find_checkpoint(model=settings.model, revision=settings.revision)
         self.tokenizer = load_tokenizer(found)
@@ -127,7 +128,9 @@ class LocalCheckpoint:
 
     def judge(self, questions: Sequence[Question], *, reasons: bool) -> Iterator[Answer | None]:
         """Alike prompts together: both orders of a pair, and all pairs of one prompt, read what they share once."""
-        prompts = self._prompts(questions)
+        fit, unfit = askable(self.template, questions)
+        yield from unfit
+        prompts = self._prompts(fit)
         for prompt in prompts:
             if len(prompt.ids) > self.limit:
                 yield self._too_long(prompt)
@@ -153,7 +156,9 @@ class LocalCheckpoint:
         """What the model reads. In exact mode the texts stay as they are, as PandaLM's own code leaves them."""
         prompts, texts = [], []
         for question in questions:
-            asked, escaped = (question.asked, []) if self.parameters.mode == "exact" else made_harmless(question.asked)
+            asked, escaped = question.asked, []
+            if self.parameters.mode != "exact":
+                asked, escaped = made_harmless(asked, self.template.marks)
             prompts.append(Prompt(question, asked, [], {"escaped": escaped} if escaped else {}))
             texts.append(self.template.prompt(asked))  # type: ignore[misc]
         for prompt, ids in zip(prompts, self._encode(texts) if texts else [], strict=True):
