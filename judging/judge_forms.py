@@ -12,8 +12,18 @@ from judging.crews import MOST_WORKERS
 from judging.judges import USUAL_TEMPLATES, check_settings, create_judge
 from judging.models import Judge, JudgeRun
 from judging.planning import RunPlan, plan_run
-from judging.prompts import TEMPLATES
+from judging.prompt_templates import all_versions
 from judging.runs import RunError, start_run
+
+
+def template_choices() -> list[tuple]:
+    """Each version with what it is for; those of checkpoints apart from those of chat models."""
+    versions = [version for versions in all_versions() for version in versions]
+    groups = (("For checkpoints", True), ("For chat models", False))
+    return [("", "Usual for this kind")] + [
+        (label, [(str(one), f"{one}: {one.about}") for one in versions if one.for_checkpoints == checkpoints])
+        for label, checkpoints in groups
+    ]
 
 
 class JudgeForm(forms.ModelForm):
@@ -23,7 +33,8 @@ class JudgeForm(forms.ModelForm):
     template = forms.ChoiceField(
         label="Prompt template",
         required=False,
-        choices=[("", "Usual for this kind"), *((name, f"{name}: {one.about}") for name, one in TEMPLATES.items())],
+        choices=template_choices,
+        help_text="Local checkpoints and servers have one.",
     )
     parameters = forms.JSONField(
         initial=dict,

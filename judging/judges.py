@@ -3,15 +3,18 @@
 from collections.abc import Mapping
 
 from django.core.exceptions import ValidationError
+from django.db import transaction
 
 from annotation.models import User
 from jobs.errors import PermanentError
+from judging.asking import Template
 from judging.backends.baseline import Baseline
 from judging.backends.checkpoints import check_folder, folder_of
 from judging.backends.parameters import BadParametersError, read_parameters
 from judging.juries import Jury
 from judging.models import Judge
-from judging.prompts import UnknownTemplateError, template_named
+from judging.prompt_templates import find_template, keep_template
+from judging.prompts import UnknownTemplateError
 
 USUAL_TEMPLATES = {Judge.Backend.TRANSFORMERS: "pandalm@1", Judge.Backend.OPENAI: "json@1"}
 
@@ -37,14 +40,16 @@ def create_judge(
         created_by=created_by,
     )
     judge.full_clean(exclude=["fingerprint"])
-    check_settings(
-        backend=backend,
-        model=judge.model,
-        revision=judge.revision,
-        template=judge.template,
-        parameters=judge.parameters,
-    )
-    judge.save()
+    with transaction.atomic():
+        keep_template(judge.template)
+        check_settings(
+            backend=backend,
+            model=judge.model,
+            revision=judge.revision,
+            template=judge.template,
+            parameters=judge.parameters,
+        )
+        judge.save()
     return judge
 
 
@@ -68,8 +73,10 @@ def check_settings(*, backend: str, model: str, revision: str, template: str, pa
         raise ValidationError({"parameters": str(error)}) from error
     if backend == Judge.Backend.JURY:
         _check_members(given.members)
-    if backend == Judge.Backend.OPENAI and given.endpoint == "completions" and template_named(template).prompt is None:
-        raise ValidationError({"template": f"{template} is for chat. Choose pandalm@1, or 'endpoint': 'chat'."})
+    if backend == Judge.Backend.OPENAI and given.endpoint == "completions" and _template(template).prompt is None:
+        raise ValidationError(
+            {"template": f"{template} is for chat. Choose one for checkpoints, as pandalm@1, or 'endpoint': 'chat'."}
+        )
 
 
 def _check_baseline(*, model: str, revision: str, template: str) -> None:
@@ -105,7 +112,9 @@ def _check_checkpoint(*, model: str, revision: str, template: str) -> None:
     if not model:
         raise ValidationError({"model": "Name the folder of the checkpoint, or its hub id."})
     if _template(template).prompt is None:
-        raise ValidationError({"template": f"{template} is for chat servers. Choose pandalm@1 for a checkpoint."})
+        raise ValidationError(
+            {"template": f"{template} is for chat servers. A checkpoint takes one such as pandalm@1."}
+        )
     folder = folder_of(model)
     if folder is None:
         return
@@ -126,9 +135,9 @@ def _check_server(*, model: str, revision: str, template: str) -> None:
     _check_unused(revision=revision)
 
 
-def _template(name: str):
+def _template(name: str) -> Template:
     try:
-        return template_named(name)
+        return find_template(name)
     except UnknownTemplateError as error:
         raise ValidationError({"template": str(error)}) from error
 

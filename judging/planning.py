@@ -17,7 +17,7 @@ from judging.backends.parameters import read_parameters
 from judging.backends.requests import Request, Requests
 from judging.models import ApiAnswer, Judge, JudgeRun, Verdict
 from judging.prices import Prices, prices_of
-from judging.prompts import template_named
+from judging.prompt_templates import find_template
 from judging.questions import question_of
 
 SAMPLED_PAIRS = 200
@@ -130,7 +130,7 @@ def plan_run(
     if judge.backend != Judge.Backend.OPENAI:
         return None
     parameters = read_parameters("openai", judge.parameters)
-    asking = Requests(parameters, judge.model, template_named(judge.template))
+    asking = Requests(parameters, judge.model, find_template(judge.template))
     with_reasons = reasons == JudgeRun.Reasons.ALL
     orders = JudgeRun(order=order).orders
     pairs = Pair.objects.filter(dataset=dataset).count()

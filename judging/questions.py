@@ -17,7 +17,13 @@ def settings_of(run: JudgeRun, *, memory: Memory | None = None, budget: Decimal 
     names = ("backend", "model", "revision", "template", "parameters")
     identity = run.frozen.get("identity") or {}
     facts = run.frozen["facts"] | ({"answers_as": identity["answers_as"]} if "answers_as" in identity else {})
-    return Settings(**{name: run.frozen[name] for name in names}, facts=facts, memory=memory, budget=budget)
+    return Settings(
+        **{name: run.frozen[name] for name in names},
+        facts=facts,
+        memory=memory,
+        budget=budget,
+        texts=run.frozen.get("texts"),
+    )
 
 
 def pairs_beyond(run: JudgeRun, after: int, limit: int) -> list[int]:

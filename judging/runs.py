@@ -12,6 +12,7 @@ from judging.backends import PATHS, explains
 from judging.crews import MOST_WORKERS, call_helpers, helpers_of, stop_helpers
 from judging.juries import JuryError, jury_facts
 from judging.models import Judge, JudgeRun, Verdict
+from judging.prompt_templates import find_template
 from judging.reasons import owed
 
 WORK = "judging.work.judge_pairs"
@@ -115,9 +116,10 @@ def retry_failed(*, run: JudgeRun, created_by: User | None = None, send: bool = 
 
 
 def frozen_settings(judge: Judge) -> dict[str, object]:
-    """All that changes an answer, as the judge stands now."""
+    """All that changes an answer, as the judge stands now, and what its prompt template says."""
     names = ("name", "backend", "model", "revision", "template", "parameters", "fingerprint")
-    return {name: getattr(judge, name) for name in names}
+    texts = {"texts": find_template(judge.template).texts.as_dict()} if judge.template else {}
+    return {name: getattr(judge, name) for name in names} | texts
 
 
 def wanted(run: JudgeRun) -> int:

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("jobs", "0002_devices_are_leased"),
-        ("judging", "0009_filter_marks"),
+        ("judging", "0010_prompt_templates"),
     ]
 
     operations = [

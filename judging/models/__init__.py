@@ -3,6 +3,7 @@ from judging.models.audits import Audit, AuditItem, AuditStratum
 from judging.models.filters import FilterMark
 from judging.models.judges import Judge, JudgeRun, Verdict, VerdictRevision
 from judging.models.sharing import Chunk
+from judging.models.templates import PromptTemplate
 
 __all__ = [
     "ApiAnswer",
@@ -13,6 +14,7 @@ __all__ = [
     "FilterMark",
     "Judge",
     "JudgeRun",
+    "PromptTemplate",
     "Verdict",
     "VerdictRevision",
 ]
