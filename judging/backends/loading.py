@@ -46,19 +46,6 @@ def load_model(found: Checkpoint, *, dtype: torch.dtype) -> PreTrainedModel:
     return model
 
 
-def round_weights(model: PreTrainedModel) -> None:
-    """Linear layers inside the model keep a byte a weight and a scale a row, and compute as before.
-
-    What gives the logits stays as it is: the verdict is read there.
-    """
-    # Only here: it takes a second, and few judges ask for it.
-    from torchao.quantization import Int8WeightOnlyConfig, quantize_
-
-    head = model.get_output_embeddings()
-    inside = {module for module in model.modules() if isinstance(module, torch.nn.Linear) and module is not head}
-    quantize_(model, Int8WeightOnlyConfig(), filter_fn=lambda module, _name: module in inside)
-
-
 @torch.inference_mode()
 def check_causal(model: PreTrainedModel, *, source: str) -> None:
     """Raises PermanentError where what a model says of a token depends on later ones, as of BERT and its kind.

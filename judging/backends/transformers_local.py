@@ -39,12 +39,12 @@ from judging.backends.loading import (
     load_model,
     load_tokenizer,
     pad_of,
-    round_weights,
     the_device,
 )
 from judging.backends.parameters import TransformersParameters, read_parameters
 from judging.backends.prefixes import Ids
 from judging.backends.readers import reader_of
+from judging.backends.rounding import round_weights
 from judging.backends.spellings import NoSpellingError, find_spellings
 from judging.steering import made_harmless
 

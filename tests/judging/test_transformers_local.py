@@ -219,7 +219,7 @@ def test_weights_of_a_byte_take_less_room_and_say_nearly_the_same(backend, tiny_
     rounded = load_backend(settings_for(tiny_judge, weights="int8"))
     assert rounded.identity["weights"] == "int8"
     inside = rounded.model.model.layers[0].mlp.up_proj.weight
-    assert inside.qdata.dtype == torch.int8
+    assert inside.dtype == torch.int8
     assert rounded.model.lm_head.weight.dtype == torch.float32
     questions = both_orders(made(40))
     exactly, nearly = answers_of(backend, questions), answers_of(rounded, questions)
