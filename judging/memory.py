@@ -8,8 +8,9 @@ from decimal import Decimal
 from django.db.models import Count, Q, Sum
 from django.db.models.functions import TruncMonth
 
+from judging.backends.base import SentBatch
 from judging.backends.completions import Said
-from judging.models import ApiAnswer, Judge, JudgeRun
+from judging.models import ApiAnswer, ApiBatch, Judge, JudgeRun
 from judging.questions import storable
 
 
@@ -40,6 +41,16 @@ class RunMemory:
             ],
             ignore_conflicts=True,
         )
+
+    def open_batches(self) -> list[SentBatch]:
+        """What earlier attempts sent and nobody has read."""
+        rows = ApiBatch.objects.filter(run=self.run, outcome="").order_by("pk")
+        return [SentBatch(row.file, row.batch, row.questions) for row in rows]
+
+    def keep_batch(self, sent: SentBatch, *, outcome: str = "") -> None:
+        """As it stands now; with an outcome, nobody follows it any more."""
+        values = {"batch": sent.batch, "questions": sent.questions, "outcome": outcome}
+        ApiBatch.objects.update_or_create(run=self.run, file=sent.file, defaults=values)
 
 
 def spent(run: JudgeRun) -> Decimal:

@@ -6,6 +6,8 @@ go before these.
 
 from judging.backends.parameters import OPENAI_BASE_URL, OpenAIParameters
 
+BATCH_SHARE = 0.5
+
 Prices = tuple[float | None, float | None]
 
 LIST = {
@@ -27,7 +29,15 @@ def list_price(model: str) -> Prices:
 
 
 def prices_of(parameters: OpenAIParameters, model: str) -> Prices:
-    """US dollars for a million tokens of prompts and of answers, where they are known."""
+    """US dollars for a million tokens of prompts and of answers, where they are known.
+
+    A batch is half OpenAI's list price; prices of one's own are taken as they are.
+    """
     own = parameters.price_in, parameters.price_out
     at_openai = parameters.base_url.rstrip("/") == OPENAI_BASE_URL
-    return list_price(model) if own == (None, None) and at_openai else own
+    if own != (None, None) or not at_openai:
+        return own
+    listed = list_price(model)
+    if parameters.batch and None not in listed:
+        return tuple(price * BATCH_SHARE for price in listed)  # type: ignore[operator,return-value]
+    return listed

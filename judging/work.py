@@ -9,11 +9,11 @@ import time
 from contextlib import closing, nullcontext
 from functools import partial
 
-from jobs.errors import PermanentError, StaleAttempt
+from jobs.errors import Cancelled, PermanentError, StaleAttempt
 from jobs.leases import own_gpu
 from jobs.running import Running
 from judging.backends import Backend, load_backend
-from judging.backends.base import Answer, Question
+from judging.backends.base import Answer, Question, Sends
 from judging.crews import Crew, RunIsOver, dismiss_helpers
 from judging.explaining import explain_run
 from judging.memory import RunMemory, left_of_budget
@@ -125,9 +125,14 @@ def keep_identity(run: JudgeRun, identity: dict[str, object]) -> None:
 
 def _ask(backend: Backend, questions: list[Question], run: JudgeRun, saver: "_Saver") -> None:
     reasons = run.reasons == JudgeRun.Reasons.ALL
-    with closing(backend.judge(questions, reasons=reasons)) as answers:  # type: ignore[type-var]
-        for answer in answers:
-            saver.add(answer)
+    try:
+        with closing(backend.judge(questions, reasons=reasons)) as answers:  # type: ignore[type-var]
+            for answer in answers:
+                saver.add(answer)
+    except Cancelled:
+        if isinstance(backend, Sends):
+            backend.withdraw()
+        raise
 
 
 class _Saver:
@@ -139,6 +144,7 @@ class _Saver:
 
     def __init__(self, crew: Crew, backend: Backend, *, done: int, total: int):
         self.crew, self.running, self.run, self.backend = crew, crew.running, crew.run, backend
+        self.sends = backend if isinstance(backend, Sends) else None
         self.done, self.total = done, total
         self.waiting: list[Verdict] = []
         self.finished: list[Chunk] = []
@@ -157,7 +163,7 @@ class _Saver:
         """Take an answer, or None for a moment in which none came. Raises Cancelled, StaleAttempt and RunIsOver."""
         if answer is not None:
             self.waiting.append(verdict_of(answer, run=self.run))
-        self._save_when_due("Judging")
+        self._save_when_due((self.sends and self.sends.doing) or "Judging")
 
     def finish(self, chunk: Chunk) -> None:
         """Every question of the chunk is answered."""

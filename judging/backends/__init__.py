@@ -16,6 +16,7 @@ PATHS = {
     "transformers": "judging.backends.transformers_local.LocalCheckpoint",
     "openai": "judging.backends.openai_api.OpenAIServer",
 }
+BATCHES = "judging.backends.batches.BatchServer"
 
 
 def load_backend(settings: Settings) -> Backend:
@@ -23,7 +24,8 @@ def load_backend(settings: Settings) -> Backend:
 
     Raises PermanentError where it cannot be: a missing checkpoint or key, a bad parameter.
     """
-    module, _, name = PATHS[settings.backend].rpartition(".")
+    path = BATCHES if settings.backend == "openai" and settings.parameters.get("batch") else PATHS[settings.backend]
+    module, _, name = path.rpartition(".")
     return getattr(import_module(module), name)(settings)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from judging.asking import Asked, Template, Texts
 from judging.backends.completions import Said
@@ -120,14 +120,27 @@ class Capabilities:
     chunk: int
 
 
+@dataclass(frozen=True)
+class SentBatch:
+    """Questions that a server has as a file. batch: its name for the work on them, "" until that was asked for."""
+
+    file: str
+    batch: str
+    questions: int
+
+
 class Memory(Protocol):
-    """What servers answered, to whichever run; a key is a hash of the whole request."""
+    """What servers answered, to whichever run, and what this run has sent; a key is a hash of the whole request."""
 
     def recall(self, keys: Sequence[str]) -> dict[str, Said]: ...
 
     def keep(self, answers: Sequence[tuple[str | None, Said, Decimal | None]]) -> None:
         """Each with its key, none where it is not to be recalled, and its cost in US dollars, where that is known."""
         ...
+
+    def open_batches(self) -> list[SentBatch]: ...
+
+    def keep_batch(self, sent: SentBatch, *, outcome: str = "") -> None: ...
 
 
 class Backend(Protocol):
@@ -149,6 +162,18 @@ class Backend(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Sends(Protocol):
+    """A backend that leaves its questions with a server for hours.
+
+    doing: how far the server is, in words. withdraw: a person has stopped the run, so the server shall stop, too.
+    """
+
+    doing: str
+
+    def withdraw(self) -> None: ...
 
 
 class BackendUnavailableError(Exception):

@@ -90,6 +90,10 @@ class OpenAIParameters:
         "auto", "auto: the template's JSON Schema, if it has one.", choices=("auto", "json_object", "none")
     )
     concurrency: int = parameter(16, "Requests under way at once; fewer while the server says 429.", low=1, high=512)
+    batch: bool = parameter(
+        False, "Ask by OpenAI's Batch API: a file of questions, answered within a day, at half the list price."
+    )
+    batch_questions: int = parameter(20_000, "Questions that go out as one batch.", low=1, high=50_000)
     cache: bool = parameter(True, "What any run was answered before is not asked, and not paid, again.")
     retries: int = parameter(6, "Further tries after 429, 5xx, time-outs and broken connections.", low=0, high=20)
     timeout: float = parameter(120.0, "Seconds for one try.", low=0.05, high=3600)
@@ -180,6 +184,8 @@ def _check_address(made: OpenAIParameters) -> None:
         raise BadParametersError("'base_url' must be an http:// or https:// address, as http://127.0.0.1:8001/v1.")
     if address.username or address.password or address.query:
         raise BadParametersError("'base_url' must hold no user name, password or query: keys are never stored.")
+    if made.batch and not made.cache:
+        raise BadParametersError("'batch' needs 'cache': a batch that outlives its worker is found again by it.")
     if made.api_key_env and not KEY_VARIABLE.fullmatch(made.api_key_env):
         raise BadParametersError("'api_key_env' must name an environment variable that ends in _API_KEY.")
     if any(LOOKS_LIKE_KEY.search(name) and not name.startswith("max_") for name in made.extra_body):

@@ -1,4 +1,4 @@
-"""Several workers at one run; and what a verdict was altered by is kept when a file replaces it."""
+"""Several workers at one run; questions sent as one file; and what a verdict was altered by is kept when a file replaces it."""
 
 import django.db.models.deletion
 from django.db import migrations, models
@@ -26,6 +26,33 @@ class Migration(migrations.Migration):
             model_name="verdictrevision",
             name="altered",
             field=models.JSONField(null=True),
+        ),
+        migrations.CreateModel(
+            name="ApiBatch",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("file", models.CharField(max_length=200)),
+                ("batch", models.CharField(blank=True, max_length=200)),
+                ("questions", models.PositiveIntegerField()),
+                (
+                    "outcome",
+                    models.CharField(
+                        blank=True, help_text="As the server calls it; blank until it is read.", max_length=20
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "run",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="batches", to="judging.judgerun"
+                    ),
+                ),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("run", "file"), name="api_batch_once_a_file"),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="Chunk",

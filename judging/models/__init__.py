@@ -1,4 +1,4 @@
-from judging.models.answers import ApiAnswer
+from judging.models.answers import ApiAnswer, ApiBatch
 from judging.models.audits import Audit, AuditItem, AuditStratum
 from judging.models.filters import FilterMark
 from judging.models.judges import Judge, JudgeRun, Verdict, VerdictRevision
@@ -7,6 +7,7 @@ from judging.models.templates import PromptTemplate
 
 __all__ = [
     "ApiAnswer",
+    "ApiBatch",
     "Audit",
     "AuditItem",
     "AuditStratum",

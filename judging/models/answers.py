@@ -6,6 +6,26 @@ from django.db.models import F
 from judging.models.judges import Judge, JudgeRun
 
 
+class ApiBatch(models.Model):
+    """Questions that were sent as one file, to be answered within a day; found again by whichever attempt comes next.
+
+    file, batch: the server's names for them; batch is "" until the server has been asked for it.
+    """
+
+    run = models.ForeignKey(JudgeRun, models.CASCADE, related_name="batches")
+    file = models.CharField(max_length=200)
+    batch = models.CharField(max_length=200, blank=True)
+    questions = models.PositiveIntegerField()
+    outcome = models.CharField(max_length=20, blank=True, help_text="As the server calls it; blank until it is read.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "file"], name="api_batch_once_a_file")]
+
+    def __str__(self) -> str:
+        return self.batch or self.file
+
+
 class ApiAnswer(models.Model):
     """What a server answered to one question.
 
