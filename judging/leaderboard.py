@@ -15,6 +15,7 @@ from judging import charts
 from judging.comparison import INVALID
 from judging.models import JudgeRun
 from judging.policies import Policy
+from judging.run_state import is_paused
 from judging.scoring import BASELINE, Comparison, Generators, JudgeScore, Scores, scores_of
 
 # More pairs than this are scored in a request of their own, while the page already stands and says so.
@@ -74,7 +75,8 @@ class Row:
         job = self.run.job if self.run else None
         if job is None or job.state == Job.State.SUCCEEDED:
             return ""
-        return "still judging" if job.is_live else f"{job.get_state_display().lower()} before its end"
+        ended = "paused" if is_paused(job) else job.get_state_display().lower()
+        return "still judging" if job.is_live else f"{ended} before its end"
 
 
 @dataclass(frozen=True)

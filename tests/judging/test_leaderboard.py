@@ -50,7 +50,13 @@ def text_of(response) -> str:
 
 
 @pytest.mark.parametrize(
-    ("state", "words"), [("running", "still judging"), ("failed", "failed before its end"), ("succeeded", "")]
+    ("state", "words"),
+    [
+        ("running", "still judging"),
+        ("failed", "failed before its end"),
+        ("cancelled", "paused before its end"),
+        ("succeeded", ""),
+    ],
 )
 def test_a_run_that_is_not_whole_is_marked(reviewer, state, words):
     dataset, _ = make_scored_dataset()
@@ -60,7 +66,7 @@ def test_a_run_that_is_not_whole_is_marked(reviewer, state, words):
     )
     run.save()
     text = text_of(board(reviewer, "scored"))
-    said = [mark for mark in ("still judging", "failed before its end") if mark in text]
+    said = [mark for mark in ("still judging", "failed before its end", "paused before its end") if mark in text]
     assert said == ([words] if words else [])
 
 
