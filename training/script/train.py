@@ -24,7 +24,6 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from peft import LoraConfig, inject_adapter_in_model
-from torch.nn.utils import get_total_norm
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from judging.backends import packed
@@ -38,6 +37,7 @@ from training.script.checkpoints import load_state, save_state, save_weights
 from training.script.config import Hyperparameters, RunConfig, deepspeed_config, rate_at
 from training.script.devices import Device, compute_activations_anew, fused_kernels, the_device
 from training.script.examining import Examiner, held_out_loss
+from training.script.finite import check_finite, whole_norm
 from training.script.journal import Journal
 from training.script.learner import Learner, looking
 from training.script.pieces import Material, Weights
@@ -51,10 +51,6 @@ deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
 # while the first one counts the tokens of a large snapshot or a disk takes its time.
 LONGEST_WAIT = timedelta(hours=12)
 LIBRARIES = ("torch", "transformers", "deepspeed", "peft", "tokenizers", "numpy")
-
-
-class NotFiniteError(Exception):
-    """The loss or the gradient is no number any more."""
 
 
 class SnapshotChangedError(Exception):
@@ -325,20 +321,6 @@ def take_step(run: Run, engine: Any, material: Material, batch: list[int], *, st
         seconds=round(time.perf_counter() - started, 6),
         memory=run.device.peak(),
     )
-
-
-def whole_norm(engine: Any) -> float | None:
-    """Of the gradients that wait for the step, where nothing is spread. Else DeepSpeed tells it after the step, which
-    it leaves out where a gradient is no number.
-    """
-    if engine.zero_optimization():
-        return None
-    return float(get_total_norm([weight.grad for weight in engine.module.parameters() if weight.grad is not None]))
-
-
-def check_finite(what: str, value: float, step: int) -> None:
-    if not math.isfinite(value):
-        raise NotFiniteError(f"The {what} of step {step} is {value}.")
 
 
 def is_asked_to_stop(run: Run) -> bool:
