@@ -4,12 +4,14 @@ import io
 import os
 import shutil
 import signal
+import time
 from pathlib import Path
 
 import psutil
 import pytest
+from django.db import connections
 
-from jobs import lifecycle
+from jobs import lifecycle, messages
 from jobs.errors import PermanentError
 from jobs.models import Attempt, Job
 from jobs.running import run_here
@@ -18,12 +20,15 @@ from tests.jobs.installation import Installation, gone, kill_session, processes_
 from training.artifacts import run_folder, snapshot_folder
 from training.models import Checkpoint, StepMetric, TrainingRun
 from training.runs import start_training
-from training.script.saved import STATE, newest_state, steps_with
+from training.script.journal import STOP, Reader
+from training.script.saved import PARTIAL, STATE, newest_state, step_folder, steps_with
 from training.snapshots import TRAIN
 
 pytestmark = pytest.mark.slow
 
 LONG = {"epochs": 3, "global_batch": 4, "checkpoint_steps": 3}
+# A state that is being written, or was not finished.
+PARTS = f"checkpoints/*/{STATE}{PARTIAL}"
 
 
 @pytest.fixture
@@ -36,7 +41,7 @@ def losses(run: TrainingRun) -> dict[int, float]:
 
 
 def steps(run: TrainingRun, least: int) -> None:
-    until(lambda: StepMetric.objects.filter(run=run, step__gte=least).exists(), f"step {least}", seconds=60)
+    until(lambda: StepMetric.objects.filter(run=run, step__gte=least).exists(), f"step {least}", seconds=120)
 
 
 def ranks(attempt: Attempt) -> list[int]:
@@ -86,19 +91,46 @@ def test_killed_ranks_launchers_and_workers_change_no_loss(installation: Install
     assert len(list(steps_with(run_folder(run.pk), STATE))) == 1
 
 
+def frozen_in_a_save(run: TrainingRun, attempt: Attempt) -> int:
+    """Stop the process of the run in the middle of writing what it goes on from: its process id."""
+    (pid,) = ranks(attempt)
+
+    def caught() -> bool:
+        for _ in range(50):
+            if list(run_folder(run.pk).glob(PARTS)):
+                os.kill(pid, signal.SIGSTOP)
+                if list(run_folder(run.pk).glob(PARTS)):
+                    return True
+                os.kill(pid, signal.SIGCONT)
+            time.sleep(0.001)
+        return False
+
+    until(caught, "it saves", seconds=60)
+    return pid
+
+
 @pytest.mark.usefixtures("_shared_root")
-def test_a_cancelled_run_saves_and_goes_on_as_if_nothing_had_been(installation: Installation, asked):  # noqa: F811
+def test_a_run_cancelled_while_it_saves_saves_and_goes_on_as_if_nothing_had_been(
+    installation: Installation,  # noqa: F811
+    asked,
+    monkeypatch,
+):
+    monkeypatch.setitem(installation.environment, "JOB_GRACE_SECONDS", "30")
     # With adapters, whose dropout must fall as it would have fallen.
-    long = LONG | {"checkpoint_steps": 0, "epochs": 12, "lora": {"dropout": 0.3}}
+    long = LONG | {"checkpoint_steps": 1, "epochs": 12, "lora": {"dropout": 0.3}}
     undisturbed = start_training(**asked(hyperparameters=long))
     run_here(job=undisturbed.job, out=io.StringIO())
     installation.worker(queue="gpu,default")
     run = start_training(**asked(hyperparameters=long, send=True, name="cancelled"))
     steps(run, 2)
     attempt = run.job.attempts.get(state=Attempt.State.RUNNING)
+    pid = frozen_in_a_save(run, attempt)
     lifecycle.cancel(job=run.job)
+    until((run_folder(run.pk) / STOP).exists, "it was told")
+    os.kill(pid, signal.SIGCONT)
     until_state(run.job, Job.State.CANCELLED)
     assert gone(attempt)
+    assert not list(run_folder(run.pk).glob(PARTS))
     step, _, manifest = newest_state(run_folder(run.pk))
     whole = max(losses(undisturbed))
     assert 2 <= step < whole
@@ -107,12 +139,98 @@ def test_a_cancelled_run_saves_and_goes_on_as_if_nothing_had_been(installation: 
     # Each process saved its own part, so another number of them is refused.
     TrainingRun.objects.filter(pk=run.pk).update(devices=2)
     lifecycle.requeue(job=run.job)
-    refused = until_state(run.job, Job.State.FAILED, seconds=60)
+    refused = until_state(run.job, Job.State.FAILED, seconds=240)
     assert "was saved by 1 processes" in refused.error
     TrainingRun.objects.filter(pk=run.pk).update(devices=1)
     lifecycle.requeue(job=run.job)
-    until_state(run.job, Job.State.SUCCEEDED, Job.State.FAILED, seconds=90)
+    until_state(run.job, Job.State.SUCCEEDED, Job.State.FAILED, seconds=240)
     assert losses(run) == losses(undisturbed)
+
+
+NOISE = """
+import sys
+if "training.script" in sys.orig_argv and "deepspeed.launcher.launch" not in sys.orig_argv:
+    sys.stderr.write("noise " * 200_000)
+"""
+
+
+@pytest.mark.usefixtures("_shared_root")
+def test_a_run_that_hangs_in_a_save_is_killed_and_goes_on_from_the_save_before(
+    installation: Installation,  # noqa: F811
+    asked,
+    tmp_path,
+    monkeypatch,
+):
+    """It ignores TERM, and has written a megabyte that nobody read. Another run waits for its device meanwhile."""
+    (tmp_path / "sitecustomize.py").write_text(NOISE)
+    monkeypatch.setitem(installation.environment, "PYTHONPATH", str(tmp_path))
+    each = LONG | {"checkpoint_steps": 1}
+    installation.worker(queue="gpu,default")
+    run = start_training(**asked(hyperparameters=each, send=True, name="hangs"))
+    steps(run, 3)
+    attempt = run.job.attempts.get(state=Attempt.State.RUNNING)
+    frozen_in_a_save(run, attempt)
+    saved, state, _ = newest_state(run_folder(run.pk))
+    other = start_training(**asked(hyperparameters=each, send=True, name="waits"))
+    until_phase(other.job, "Waiting for a device: “Train hangs” has it")
+    lifecycle.cancel(job=run.job)
+    until_state(run.job, Job.State.CANCELLED)
+    assert gone(attempt)
+    assert list(run_folder(run.pk).glob(PARTS))
+    assert newest_state(run_folder(run.pk))[0] == saved
+    assert (installation.home / attempt.log_path).stat().st_size > 1_000_000
+
+    until_state(other.job, Job.State.SUCCEEDED, Job.State.FAILED, seconds=240)
+    undisturbed = losses(other)
+    # A later one is there too, and cut.
+    later = step_folder(run_folder(run.pk), saved + 1) / STATE
+    shutil.copytree(state, later)
+    largest = max((file for file in later.rglob("*") if file.is_file()), key=lambda file: file.stat().st_size)
+    os.truncate(largest, largest.stat().st_size // 2)
+    lifecycle.requeue(job=run.job)
+    until_state(run.job, Job.State.SUCCEEDED, Job.State.FAILED, seconds=240)
+    assert losses(run) == undisturbed
+    assert len(undisturbed) > saved > 0
+    begun = [line["step"] for line in Reader(run_folder(run.pk)).lines() if line["kind"] == "begin"]
+    assert begun == [0, saved]
+
+
+def until_phase(job: Job, phase: str) -> None:
+    until(lambda: Job.objects.get(pk=job.pk).phase == phase, phase, seconds=60)
+
+
+@pytest.mark.usefixtures("_shared_root")
+def test_restarted_services_and_a_message_that_comes_twice_change_nothing(
+    installation: Installation,  # noqa: F811
+    asked,
+):
+    undisturbed = start_training(**asked(hyperparameters=LONG))
+    run_here(job=undisturbed.job, out=io.StringIO())
+    installation.beat()
+    installation.worker(queue="gpu,default")
+    run = start_training(**asked(hyperparameters=LONG, send=True, name="disturbed"))
+    steps(run, 2)
+    attempt = run.job.attempts.get(state=Attempt.State.RUNNING)
+    messages.send(attempt_id=attempt.pk, queue=Job.Queue.GPU)
+    (pid,) = ranks(attempt)
+    installation.kill_database()
+    connections.close_all()
+    # It learns while there is no database, and tells of it later.
+    told = Reader(run_folder(run.pk))
+    list(told.lines())
+    until(lambda: any(line["kind"] == "step" for line in told.lines()), "steps without a database")
+    installation.start_database()
+    installation.lose_the_broker()
+    installation.start_broker()
+    until_state(run.job, Job.State.SUCCEEDED, Job.State.FAILED, seconds=120)
+    assert list(run.job.attempts.values_list("state", flat=True)) == [Attempt.State.SUCCEEDED]
+    assert [line["step"] for line in Reader(run_folder(run.pk)).lines() if line["kind"] == "begin"] == [0]
+    assert losses(run) == losses(undisturbed)
+    assert list(Checkpoint.objects.filter(run=run).values_list("epoch", "held_out_loss")) == list(
+        Checkpoint.objects.filter(run=undisturbed).values_list("epoch", "held_out_loss")
+    )
+    assert gone(attempt)
+    assert not psutil.pid_exists(pid)
 
 
 @pytest.mark.django_db(transaction=True)
