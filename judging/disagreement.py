@@ -52,8 +52,9 @@ class Criteria:
 
     verdict, other_verdict: a choice, or INVALID. below: the run gives its likeliest choice a probability below that.
     marked: the filter of distillation that has marked the pair in the run. people: annotators who labelled the pair,
-    and as what; own: what else the first one's label is like. winner: which of the two generators gold prefers, 1 for
-    the first named, whichever way round the pair has them. length: characters of both responses.
+    and as what; own: what else the first one's label is like. winner: which of the two generators gold prefers, or the
+    run where winner_by_run, 1 for the first named, whichever way round the pair has them. length: characters of both
+    responses.
     """
 
     dataset: Dataset
@@ -73,6 +74,7 @@ class Criteria:
     source: str = ""
     generators: tuple[Generator, Generator] | None = None
     winner: int | None = None
+    winner_by_run: bool = False
 
 
 # How many match cannot be estimated, since how often two runs differ is what nobody knows before. A planner that
@@ -130,9 +132,11 @@ def _narrowed(bounds: Bounds, few: list[int] | None) -> Bounds:
 
 def _joined(parts: Sequence[Part], comparisons: Composable) -> Composable:
     first, *others = parts
-    return SQL("SELECT {key} AS pair_id{gold} FROM {first}{joins} WHERE true{conditions}").format(
+    keys = [part.key for part in parts]
+    return SQL("SELECT {key} AS pair_id{gold}{said} FROM {first}{joins} WHERE true{conditions}").format(
         key=first.key,
-        gold=SQL(", gold.choice AS gold") if any(part.key == _GOLD_KEY for part in parts) else SQL(""),
+        gold=SQL(", gold.choice AS gold") if _GOLD_KEY in keys else SQL(""),
+        said=SQL(", said.choice AS said") if _SAID_KEY in keys else SQL(""),
         first=first.relation,
         joins=SQL("").join(SQL(" JOIN {} ON {} = {}").format(part.relation, part.key, first.key) for part in others),
         conditions=SQL("").join([*(part.condition for part in parts), comparisons]),
@@ -168,10 +172,12 @@ def _said(criteria: Criteria, bounds: Bounds) -> list[Part]:
 
 
 _GOLD_KEY = Identifier("gold", "pair_id")
+_SAID_KEY = Identifier("said", "pair_id")
 
 
 def _asks_gold(criteria: Criteria) -> bool:
-    return criteria.kind == Kind.HUMAN_JUDGE or criteria.gold is not None or criteria.winner is not None
+    by_gold = criteria.winner is not None and not criteria.winner_by_run
+    return criteria.kind == Kind.HUMAN_JUDGE or criteria.gold is not None or by_gold
 
 
 def _asks_raw_invalid(criteria: Criteria) -> bool:
@@ -182,7 +188,7 @@ def _asks_raw_invalid(criteria: Criteria) -> bool:
 def _decisions(criteria: Criteria) -> list[tuple[JudgeRun, str]]:
     """The runs whose decision under the policy matters, and what the query calls them."""
     decisions = []
-    compared = criteria.kind in {Kind.HUMAN_JUDGE, Kind.JUDGE_JUDGE}
+    compared = criteria.kind in {Kind.HUMAN_JUDGE, Kind.JUDGE_JUDGE} or criteria.winner_by_run
     if criteria.run and (compared or (criteria.verdict is not None and not _asks_raw_invalid(criteria))):
         decisions.append((criteria.run, "said"))
     if criteria.other and (criteria.kind == Kind.JUDGE_JUDGE or criteria.other_verdict is not None):
@@ -288,7 +294,8 @@ def _about_pair(criteria: Criteria, *, said: bool) -> Composable | None:
     if criteria.length:
         conditions.append(length_condition(criteria.length))
     if criteria.generators:
-        conditions.append(_generators(criteria.generators, criteria.winner))
+        by = Identifier("core", "said" if criteria.winner_by_run else "gold")
+        conditions.append(_generators(criteria.generators, criteria.winner, by))
     if not conditions:
         return None
     return SQL("(SELECT {} FROM annotation_pair AS pair WHERE pair.id = core.pair_id)").format(
@@ -296,7 +303,8 @@ def _about_pair(criteria: Criteria, *, said: bool) -> Composable | None:
     )
 
 
-def _generators(generators: tuple[Generator, Generator], winner: int | None) -> Composable:
+def _generators(generators: tuple[Generator, Generator], winner: int | None, by: Identifier) -> Composable:
+    """A condition on the pair's generators and, with a winner, on the choice that stands in the column `by`."""
     first, second = (
         SQL("(SELECT generator_id FROM annotation_response AS r WHERE r.id = pair.response_{}_id)").format(SQL(number))
         for number in ("1", "2")
@@ -308,13 +316,13 @@ def _generators(generators: tuple[Generator, Generator], winner: int | None) -> 
     if winner is None:
         return either
     if winner == Choice.TIE:
-        return SQL("core.gold = 0 AND {}").format(either)
+        return SQL("{} = 0 AND {}").format(by, either)
     # The winner stands first in pairs one way round, and second in those the other way round.
     best, other = (a, b) if winner == Choice.FIRST else (b, a)
     return SQL(
-        "CASE core.gold WHEN 1 THEN {first} = {best} AND {second} = {other}"
+        "CASE {by} WHEN 1 THEN {first} = {best} AND {second} = {other}"
         " WHEN 2 THEN {second} = {best} AND {first} = {other} ELSE false END"
-    ).format(first=first, second=second, best=best, other=other)
+    ).format(by=by, first=first, second=second, best=best, other=other)
 
 
 def _few(criteria: Criteria) -> list[int] | None:

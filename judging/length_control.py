@@ -116,9 +116,7 @@ def length_control(
     drawn = None if bootstrap is None else _resampled(games, fitted, bootstrap)
     return LengthControl(
         strengths=_placed(fitted[:-1], played, n_generators),
-        effect=measured(
-            fitted[-1], resampled=None if drawn is None else drawn[:, -1], undefined=CERTAIN, n=len(items)
-        ),
+        effect=measured(fitted[-1], resampled=None if drawn is None else drawn[:, -1], undefined=CERTAIN, n=len(items)),
         spread=spread,
         resampled=None if drawn is None else _placed(drawn[:, :-1], played, n_generators),
     )

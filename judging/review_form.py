@@ -111,7 +111,13 @@ class ReviewForm(LabelFields):
     choice2 = _choice_field("Second annotator said")
     source = forms.CharField(label="Source of the prompt", required=False)
     generators = forms.CharField(label="Generators, as a|b", required=False, max_length=401)
-    winner = _choice_field("Better of the two generators by gold")
+    winner = _choice_field("Better of the two generators")
+    winner_by = forms.ChoiceField(
+        label="Which is better, by",
+        required=False,
+        choices=[("", "Gold"), ("run", "The run")],
+        error_messages={"invalid_choice": "“%(value)s” is not run: leave it out for gold."},
+    )
     names = forms.ChoiceField(required=False, choices=[("", "Shown"), ("hidden", "Hidden")])
     diff = forms.ChoiceField(required=False, choices=[("", "Off"), ("on", "On")])
     desk = forms.ChoiceField(required=False, choices=[("", "Off"), ("on", "On")])
@@ -138,11 +144,12 @@ class ReviewForm(LabelFields):
             "source",
             "generators",
             "winner",
+            "winner_by",
         ),
         *LabelFields.LABEL_FIELDS,
     )
     # Those that speak of a run.
-    OF_RUN = ("run", "other", "verdict", "verdict2", "below", "marked")
+    OF_RUN = ("run", "other", "verdict", "verdict2", "below", "marked", "winner_by")
     # What goes along from page to page; the place in the list does not.
     CARRIED = (*FIRST, *MORE, "names", "diff", "desk")
 
@@ -202,7 +209,7 @@ class ReviewForm(LabelFields):
         if not run and "run" not in self.errors:
             if kind in {Kind.HUMAN_JUDGE, Kind.JUDGE_JUDGE, Kind.ORDER_FLIP}:
                 self.add_error("run", f"Choose the run: “{KIND_WORDS[kind]}” is about one.")
-            elif said.get("verdict") or said.get("below") is not None or said.get("marked"):
+            elif any(said.get(name) for name in ("verdict", "marked", "winner_by")) or said.get("below") is not None:
                 self.add_error("run", "Choose the run whose verdict is meant.")
         if kind == Kind.JUDGE_JUDGE and "other" not in self.errors:
             if not said.get("other"):
@@ -214,6 +221,8 @@ class ReviewForm(LabelFields):
                 self.add_error(person, "Choose whose label is meant.")
         if said.get("winner") and not said.get("generators") and "generators" not in self.errors:
             self.add_error("generators", "Name the two generators, as a|b, of which one is better.")
+        if said.get("winner_by") and not said.get("winner") and "winner" not in self.errors:
+            self.add_error("winner", "Say which of the two generators the run finds better, or that they are tied.")
         self.clean_labels(said)
         if said.get("after") is not None and said.get("before") is not None:
             self.add_error("after", "A page begins after a pair or ends before one, not both.")
@@ -242,6 +251,7 @@ class ReviewForm(LabelFields):
             source=said["source"],
             generators=said["generators"],
             winner=_choice(said["winner"]),
+            winner_by_run=bool(said["winner_by"]),
         )
 
     @property
@@ -320,7 +330,8 @@ class ReviewForm(LabelFields):
         if said["generators"]:
             a, b = said["generators"]
             better = {"1": f", {a} better", "2": f", {b} better", "tie": ", tied"}.get(said["winner"], "")
-            yield Chip(f"{a} and {b}{better}", self.query_without("generators", "winner"))
+            by = " by the run" if said["winner_by"] else ""
+            yield Chip(f"{a} and {b}{better}{by}", self.query_without("generators", "winner", "winner_by"))
 
         for name, words in self.label_words():
             yield Chip(words, self.query_without(name))

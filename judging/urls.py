@@ -1,6 +1,19 @@
 from django.urls import URLPattern, path
 
-from judging.views import agreement, auditing, audits, datasets, funnel, judges, leaderboard, review, runs, study, trust
+from judging.views import (
+    agreement,
+    auditing,
+    audits,
+    datasets,
+    funnel,
+    judges,
+    leaderboard,
+    ranking,
+    review,
+    runs,
+    study,
+    trust,
+)
 
 urlpatterns: list[URLPattern] = [
     path("datasets/<slug:slug>/", datasets.dataset, name="dataset"),
@@ -8,6 +21,7 @@ urlpatterns: list[URLPattern] = [
     path("datasets/<slug:slug>/study/people.csv", study.study_csv, {"table": "people"}, name="study_people"),
     path("datasets/<slug:slug>/study/days.csv", study.study_csv, {"table": "days"}, name="study_days"),
     path("datasets/<slug:slug>/leaderboard/", leaderboard.leaderboard, name="leaderboard"),
+    path("datasets/<slug:slug>/ranking/", ranking.ranking, name="ranking"),
     path("datasets/<slug:slug>/agreement/", agreement.agreement, name="agreement"),
     path("datasets/<slug:slug>/agreement.csv", agreement.agreement_file, name="agreement_file"),
     path("datasets/<slug:slug>/review/", review.review, name="review"),

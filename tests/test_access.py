@@ -45,6 +45,7 @@ DOORS = {
     "study_people": Door(TEAM, "dataset"),
     "study_days": Door(TEAM, "dataset"),
     "leaderboard": Door(TEAM, "dataset"),
+    "ranking": Door(TEAM, "dataset"),
     "agreement": Door(TEAM, "dataset"),
     "agreement_file": Door(TEAM, "dataset"),
     "review": Door(TEAM, "dataset"),
