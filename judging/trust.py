@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize_scalar
 
 from annotation.agreement import Measure
 from annotation.bootstrap import Floats, Integers, PromptBootstrap
@@ -46,6 +45,9 @@ def log_loss(gold: Integers, p: Floats) -> float | None:
 
 def temperature(gold: Integers, p: Floats) -> float | None:
     """The one that makes the truth likeliest; None without a pair that counts."""
+    # Here, because every process of Tiebreak imports this module, and scipy.optimize takes nearly a second.
+    from scipy.optimize import minimize_scalar
+
     if not counted(gold, p).any():
         return None
     found = minimize_scalar(
