@@ -15,7 +15,7 @@ from jobs.admin import ReadOnly
 from judging.crews import MOST_WORKERS
 from judging.judge_forms import JudgeForm
 from judging.judges import create_judge
-from judging.models import Judge, JudgeRun, Verdict
+from judging.models import Judge, JudgeRun, PromptTemplate, Verdict
 from judging.runs import RunError, continue_run, start_run
 
 
@@ -109,6 +109,21 @@ class JudgeAdmin(admin.ModelAdmin):
             else:
                 link = format_html('<a href="{}">Run {}</a> of {} is queued.', run.get_absolute_url(), run.pk, judge)
                 messages.success(request, link)
+
+
+@admin.register(PromptTemplate)
+class PromptTemplateAdmin(ReadOnly, admin.ModelAdmin):
+    """To look at: a version is written on the pages of judges, with its preview, and never changes."""
+
+    list_display = ["__str__", "kind", "answer", "about", "page", "created_by", "created_at"]
+    list_filter = ["kind", "answer"]
+    list_select_related = ["created_by"]
+    search_fields = ["name", "about"]
+    date_hierarchy = "created_at"
+
+    @admin.display(description="Page")
+    def page(self, template: PromptTemplate) -> str:
+        return format_html('<a href="{}">Open</a>', template.get_absolute_url())
 
 
 @admin.register(JudgeRun)

@@ -65,7 +65,7 @@ class Version:
 
 @dataclass(frozen=True)
 class Change:
-    """From one version to another: each text of the kind in pieces, and whether anything differs at all."""
+    """From one version to another: of each text its label, and both in pieces, none where nothing differs."""
 
     before: Version
     after: Version
@@ -112,7 +112,10 @@ def versions_of(name: str) -> list[PromptTemplate]:
 def change_between(*, name: str, before: int, after: int) -> Change:
     """Raises PromptTemplate.DoesNotExist."""
     old, new = version_named(f"{name}@{before}"), version_named(f"{name}@{after}")
-    parts = [(label, *differences(one, other)) for (label, one), (_, other) in zip(old.parts, new.parts, strict=True)]
+    parts = [
+        (label, *(differences(one, other) if one != other else ([], [])))
+        for (label, one), (_, other) in zip(old.parts, new.parts, strict=True)
+    ]
     return Change(old, new, parts)
 
 

@@ -78,6 +78,11 @@ DOORS = {
     "job_retry": Door(RESEARCH, "job", post=True),
     "spending": Door(TEAM),
     "judge_new": Door(RESEARCH),
+    "prompt_templates": Door(TEAM),
+    "prompt_template": Door(TEAM, "template"),
+    "prompt_template_changes": Door(TEAM, "template"),
+    "prompt_template_new": Door(RESEARCH),
+    "prompt_template_version": Door(RESEARCH, "template"),
     "run_new": Door(RESEARCH),
     "run_compare": Door(TEAM, "run"),
     "funnel": Door(TEAM, "run"),
@@ -157,7 +162,8 @@ def address(name: str, world: SimpleNamespace) -> str:
     if about == "standing":
         return reverse(name, args=[world.dataset.slug, world.annotator.pk])
     subject = getattr(world, about)
-    return reverse(name, args=[subject.slug if about == "dataset" else subject.pk])
+    key = str(subject) if about == "template" else subject.slug if about == "dataset" else subject.pk
+    return reverse(name, args=[key])
 
 
 def knock(client: Client, name: str, world: SimpleNamespace) -> HttpResponse:
@@ -241,6 +247,7 @@ ADMIN_MODELS = {
     "admin:annotation_label_changelist": RESEARCH,
     "admin:judging_judge_changelist": RESEARCH,
     "admin:judging_judgerun_changelist": RESEARCH,
+    "admin:judging_prompttemplate_changelist": RESEARCH,
     "admin:jobs_job_changelist": RESEARCH,
     "admin:training_trainingrun_changelist": RESEARCH,
     "admin:training_snapshot_changelist": RESEARCH,

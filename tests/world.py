@@ -1,5 +1,6 @@
 """One of everything that a page can be about."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 from django.core.files.base import ContentFile
@@ -11,6 +12,8 @@ from annotation.rework import send_back
 from jobs.lifecycle import enqueue
 from judging.audits.auditing import claim_item
 from judging.models import JudgeRun, Verdict
+from judging.prompt_templates import save_template
+from judging.prompts import CRITERIA_TEXTS
 from tests import factories
 from tests.judging.audits.made import draw_sample
 from tests.training.made import make_training_run
@@ -48,9 +51,14 @@ def make_world() -> SimpleNamespace:
     control = set_control(pair=own_pair, use="practice", by=researcher, **said)
     answer_practice(user=annotator, control=control, choice=Choice.FIRST, swapped=False, seconds=None)
     set_control(pair=factories.make_pair(dataset=dataset), use="practice", by=researcher, **said)
+    template = save_template(name="plain", about="Plain", texts=CRITERIA_TEXTS, newest=0, by=researcher)
+    factories.make_judge(name="asks plainly", backend="openai", model="m", template=str(template))
+    changed = replace(CRITERIA_TEXTS, system="Which of the two is better?")
+    template = save_template(name="plain", about="Plain", texts=changed, newest=1, by=researcher)
     training_run = make_training_run(judge_run=run, by=researcher)
     candidate = make_training_run(judge_run=run, by=researcher, purpose="candidate")
     return SimpleNamespace(
+        template=template,
         training_run=training_run,
         snapshot=training_run.snapshot,
         checkpoint=training_run.checkpoints.get(),

@@ -44,7 +44,7 @@ def spending(request: HttpRequest) -> HttpResponse:
 
 @researchers_only
 def judge_new(request: HttpRequest) -> HttpResponse:
-    form = JudgeForm(request.POST or None)
+    form = JudgeForm(request.POST or None, initial={"template": request.GET.get("template", "")})
     if request.method == "POST" and form.is_valid():
         made = form.make(created_by=request.user)
         messages.success(request, f"{made} is ready to be run.")

@@ -46,7 +46,7 @@ def test_a_changed_text_is_the_next_version():
     assert label == "System text"
     assert ["better?" in piece.text for piece in old if piece.only_here] == [True]
     assert ["truer?" in piece.text for piece in new if piece.only_here] == [True]
-    assert change.parts[1][1] == change.parts[1][2]
+    assert change.parts[1] == ("User text", [], [])
     assert not change.same
 
 
