@@ -28,6 +28,7 @@ NO_PAGES = {
     "job_progress",
     "pair_next",
     "review_count",
+    "run_progress",
     "study_days",
     "study_people",
     "training_live",
