@@ -212,9 +212,27 @@ JOB_RETRY_SECONDS = _seconds("JOB_RETRY_SECONDS", 10)
 JOB_LOG_DAYS = env.float("JOB_LOG_DAYS", 90, validate=validate.Range(min=0))
 JOB_LOG_BYTES = env.int("JOB_LOG_BYTES", 64 * 1024**2, validate=validate.Range(min=64 * 1024))
 
+
+def _store(address: str, *, endpoint: str) -> dict[str, object]:
+    if address.startswith("/"):
+        options: dict[str, object] = {"location": address, "allow_overwrite": True}
+        return {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": options}
+    bucket, _, prefix = address.removeprefix("s3://").partition("/")
+    if not address.startswith("s3://") or not bucket:
+        raise ValueError(f"TRAINING_STORE must be a folder as /mnt/store or a bucket as s3://name, not '{address}'")
+    options = {"bucket_name": bucket, "location": prefix, "endpoint_url": endpoint or None, "file_overwrite": True}
+    return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
+
+
 # Snapshots and training runs: on several machines a folder that all of them see.
 TRAINING_ROOT = Path(env.str("TRAINING_ROOT", "") or TIEBREAK_HOME / "training").absolute()
 TRAINING_LAUNCHER = env.str("TRAINING_LAUNCHER", "deepspeed", validate=validate.OneOf(["deepspeed", "torchrun"]))
+# Where workers have a TRAINING_ROOT each: a folder or a bucket that all of them reach (judging.artifacts).
+if env.str("TRAINING_STORE", ""):
+    STORAGES["artifacts"] = _store(env.str("TRAINING_STORE"), endpoint=env.str("TRAINING_STORE_ENDPOINT", ""))
+# Machines that a run of more devices than a worker has is spread over, in DeepSpeed's format, and how they are reached.
+TRAINING_HOSTFILE = env.str("TRAINING_HOSTFILE", "")
+TRAINING_SSH = env.str("TRAINING_SSH", "ssh")
 # A run that has said nothing for so long hangs, and is ended.
 TRAINING_SILENCE_SECONDS = _seconds("TRAINING_SILENCE_SECONDS", 1800)
 

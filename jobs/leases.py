@@ -4,7 +4,7 @@ import os
 import re
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -44,6 +44,24 @@ def leased(running: Running, *, wanted: int) -> Iterator[list[str]]:
             f"The run wants {wanted} devices, and {socket.gethostname()} has {len(known)}. Ask for fewer, or start a "
             "worker of the queue “gpu” on a machine that has them."
         )
+    host = socket.gethostname()
+    with _held(running, {host: known}, wanted) as taken:
+        yield taken[host]
+
+
+@contextmanager
+def leased_on(running: Running, *, places: Mapping[str, Sequence[str]]) -> Iterator[None]:
+    """These devices of several machines, named as they name themselves. Waits for as long as others have any of them.
+
+    Raises what `running.progress` raises.
+    """
+    with _held(running, places, None):
+        yield
+
+
+@contextmanager
+def _held(running: Running, known: Mapping[str, Sequence[str]], wanted: int | None) -> Iterator[dict[str, list[str]]]:
+    """So many devices of each machine, or all that are known."""
     attempt = Attempt.objects.get(job=running.job_id, number=running.number)
     while not (taken := _take(attempt, known, wanted)):
         running.progress(0, None, f"Waiting for a device: {_holders(known)}")
@@ -77,24 +95,28 @@ def own_gpu(running: Running) -> Iterator[None]:
                 os.environ["CUDA_VISIBLE_DEVICES"] = before
 
 
-def _take(attempt: Attempt, known: Sequence[str], wanted: int) -> list[str]:
+def _take(attempt: Attempt, known: Mapping[str, Sequence[str]], wanted: int | None) -> dict[str, list[str]]:
     """All of them or none, so that two runs never wait for each other with half of what they want."""
-    host = socket.gethostname()
-    held = Lease.objects.filter(host=host, released_at=None)
+    held = Lease.objects.filter(host__in=known, released_at=None)
     held.exclude(attempt__state=Attempt.State.RUNNING).update(released_at=timezone.now())
-    busy = set(held.values_list("device", flat=True))
-    free = [device for device in known if device not in busy][:wanted]
-    if len(free) < wanted:
-        return []
+    busy = set(held.values_list("host", "device"))
+    free = {}
+    for host, devices in known.items():
+        need = len(devices) if wanted is None else wanted
+        free[host] = [device for device in devices if (host, device) not in busy][:need]
+        if len(free[host]) < need:
+            return {}
     try:
         with transaction.atomic():
-            Lease.objects.bulk_create(Lease(attempt=attempt, host=host, device=device) for device in free)
+            Lease.objects.bulk_create(
+                Lease(attempt=attempt, host=host, device=device) for host, devices in free.items() for device in devices
+            )
     except IntegrityError:
-        return []  # Somebody else was quicker.
+        return {}  # Somebody else was quicker.
     return free
 
 
-def _holders(known: Sequence[str]) -> str:
-    held = Lease.objects.filter(host=socket.gethostname(), released_at=None, device__in=known)
-    titles = sorted(set(held.values_list("attempt__job__title", flat=True)))
+def _holders(known: Mapping[str, Sequence[str]]) -> str:
+    held = Lease.objects.filter(host__in=known, released_at=None).values_list("host", "device", "attempt__job__title")
+    titles = sorted({title for host, device, title in held if device in known[host]})
     return ", ".join(f"“{title}”" for title in titles) + (" has it" if len(titles) == 1 else " have them")

@@ -13,7 +13,7 @@ from jobs.running import Running
 from judging.questions import storable
 from training.alpaca import alpaca_prompt
 from training.models import Checkpoint
-from training.runs import weights_folder
+from training.sharing import fetch_weights
 
 BEAMS, PENALTY, ROOM = 4, 1.2, 512
 # Prompt tokens that are written to at once; beams make it four times as many rows.
@@ -33,7 +33,7 @@ def generate(running: Running) -> None:
     if not missing:
         return
     with own_gpu(running):
-        writer = Writer(str(weights_folder(checkpoint.run, checkpoint.step)))
+        writer = Writer(str(fetch_weights(checkpoint)))
         done = 0
         for start in range(0, total, CHUNK):
             prompts = list(Prompt.objects.in_bulk(missing[start : start + CHUNK]).values())

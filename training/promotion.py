@@ -8,6 +8,7 @@ from django.db import transaction
 from annotation.models import Dataset, Generator, User
 from jobs import lifecycle
 from jobs.models import Job
+from judging import artifacts
 from judging.judges import create_judge
 from judging.models import Judge, JudgeRun
 from judging.runs import RunError, start_run
@@ -26,6 +27,7 @@ def promote(*, checkpoint: Checkpoint, test_sets: Sequence[Dataset], by: User | 
     if checkpoint.run.purpose != Snapshot.Purpose.JUDGE:
         raise TrainingError("A candidate gives no verdicts. Have it answer a dataset's prompts instead.")
     folder = weights_folder(checkpoint.run, checkpoint.step)
+    model = artifacts.model_name(folder, sha256=checkpoint.stored)
     with transaction.atomic():
         locked = Checkpoint.objects.select_for_update(of=("self",)).select_related("judge").get(pk=checkpoint.pk)
         judge = locked.judge
@@ -34,7 +36,7 @@ def promote(*, checkpoint: Checkpoint, test_sets: Sequence[Dataset], by: User | 
                 judge = create_judge(
                     name=_free_name(checkpoint, Judge),
                     backend=Judge.Backend.TRANSFORMERS,
-                    model=str(folder),
+                    model=model,
                     created_by=by,
                 )
             except ValidationError as error:

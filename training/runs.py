@@ -64,7 +64,7 @@ def start_training(
         repeats=repeats,
         created_by=created_by,
     )
-    run.clean_fields(exclude={"found", "job", "created_by", "code"})
+    run.clean_fields(exclude={"found", "stored", "job", "created_by", "code"})
     with transaction.atomic():
         run.save()
         run.test_sets.set(test_sets)

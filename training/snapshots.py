@@ -15,6 +15,7 @@ from annotation.models import Dataset, Generator, User
 from jobs import lifecycle
 from jobs.errors import PermanentError
 from jobs.running import Running
+from judging import artifacts
 from judging.audits.weights import LabelWeights, NoWeightsError, label_weights
 from judging.filtering import FILTERS
 from judging.models import Audit, JudgeRun, Verdict
@@ -27,7 +28,7 @@ from training.samples import Sample, Taken, candidate_samples, judge_samples, pr
 WORK = "training.snapshots.build"
 TRAIN, HELD_OUT = "train.jsonl", "held-out.jsonl"
 SHOWN_LEAKS = 5
-FILLED_LATER = ("sha256", "held_out_sha256", "count", "held_out_count", "card", "job", "created_by")
+FILLED_LATER = ("sha256", "held_out_sha256", "count", "held_out_count", "card", "stored", "job", "created_by")
 _RECIPE: TypeAdapter[Recipe] = TypeAdapter(Recipe)
 
 
@@ -118,17 +119,18 @@ def build(running: Running) -> None:
     leaking = {key for of_set in found.values() for key in of_set} if recipe.leaks == "leave_out" else set()
     card = _write(running, draft, recipe, leaking)
     card["leaks"] = {slug: len(keys) for slug, keys in found.items()}
+    stored = artifacts.put(draft, at=folder, files=[TRAIN, HELD_OUT]) if artifacts.is_shared() else ""
     with running.writing():
         shutil.rmtree(folder, ignore_errors=True)
         draft.rename(folder)
         snapshot.sha256 = hash_of(folder / TRAIN)
         snapshot.held_out_sha256 = hash_of(folder / HELD_OUT)
         snapshot.count, snapshot.held_out_count = card["samples"], card["held_out"]
-        snapshot.card = card
+        snapshot.card, snapshot.stored = card, stored
         (folder / "card.json").write_text(
             json.dumps({"recipe": snapshot.recipe, "card": card, "sha256": snapshot.sha256}, indent=1)
         )
-        snapshot.save(update_fields=["sha256", "held_out_sha256", "count", "held_out_count", "card"])
+        snapshot.save(update_fields=["sha256", "held_out_sha256", "count", "held_out_count", "card", "stored"])
 
 
 def _samples(recipe: Recipe, taken: Taken) -> Iterator[Sample]:
@@ -202,15 +204,18 @@ def _refusal(found: Mapping[str, list[str]]) -> str:
 
 
 def differences(one: Snapshot, other: Snapshot) -> dict[str, object]:
-    """What sets two snapshots apart: their recipes, and how many samples only one of them has."""
+    """What sets two snapshots apart: their recipes, and if their files are here how many samples only one has."""
     recipes = {
         name: (one.recipe.get(name), other.recipe.get(name))
         for name in sorted({*one.recipe, *other.recipe})
         if one.recipe.get(name) != other.recipe.get(name)
     }
+    if not all((snapshot_folder(snapshot.pk) / TRAIN).is_file() for snapshot in (one, other)):
+        return {"recipes": recipes, "here": False}
     first, second = (_hashes(snapshot) for snapshot in (one, other))
     return {
         "recipes": recipes,
+        "here": True,
         "in_both": len(first & second),
         "only_first": len(first - second),
         "only_second": len(second - first),

@@ -9,8 +9,8 @@ import logging
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,20 +18,22 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
 from jobs.errors import Cancelled, PermanentError
-from jobs.leases import leased
+from jobs.leases import CPU, devices_here, leased, leased_on
 from jobs.models import Attempt
 from jobs.running import Running
 from judging.backends.checkpoints import check_folder, folder_of
 from training import cards
 from training.artifacts import hash_of, run_folder, snapshot_folder
 from training.failures import why
-from training.launching import launched
+from training.hosts import HostfileError, read_hostfile, spread
+from training.launching import Launched, launched, launched_on
 from training.models import Checkpoint, TrainingRun
 from training.recording import record, steps_done
 from training.runs import config_of, weights_folder
 from training.samples import exam_rows
 from training.script.config import Examination
 from training.script.journal import BEAT, FAILURE, METRICS, STOP, Reader
+from training.sharing import Uploads, fetch_run, fetch_snapshot
 from training.snapshots import TRAIN
 
 logger = logging.getLogger(__name__)
@@ -51,20 +53,40 @@ def train(running: Running) -> None:
     if run.job_id != running.job_id:
         raise PermanentError(f"Job {run.job_id} has taken over this run. Carry on with that one.")
     folder = run_folder(run.pk)
+    folder.mkdir(parents=True, exist_ok=True)
     running.progress(steps_done(run), None, "Getting ready")
     _prepare(running, run, folder)
     attempt = Attempt.objects.get(job=running.job_id, number=running.number)
-    with (
-        leased(running, wanted=run.devices) as devices,
-        launched(folder, devices=devices, wanted=run.devices, attempt_id=attempt.pk) as process,
-    ):
-        logger.info("Devices %s, processes %d: %s", ", ".join(devices), run.devices, " ".join(process.args))  # type: ignore[arg-type]
+    with _launched(running, run, folder, attempt) as process:
         _Follower(running, run, folder, process, log_path=attempt.log_path).follow()
 
 
+@contextmanager
+def _launched(running: Running, run: TrainingRun, folder: Path, attempt: Attempt) -> Iterator[Launched]:
+    """On this machine's devices, or with those of the hostfile's others, where this one has too few."""
+    here = devices_here()
+    if not settings.TRAINING_HOSTFILE or here == [CPU] or run.devices <= len(here):
+        with (
+            leased(running, wanted=run.devices) as devices,
+            launched(folder, devices=devices, wanted=run.devices, attempt_id=attempt.pk) as process,
+        ):
+            yield process
+        return
+    try:
+        places = spread(read_hostfile(Path(settings.TRAINING_HOSTFILE)), run.devices)
+    except HostfileError as error:
+        raise PermanentError(str(error)) from error
+    with (
+        leased_on(running, places={host: list(map(str, devices)) for host, devices in places.items()}),
+        launched_on(folder, places=places, attempt_id=attempt.pk) as process,
+    ):
+        yield process
+
+
 def _prepare(running: Running, run: TrainingRun, folder: Path) -> None:
-    """The first attempt freezes what the run reads; those after it find it there."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """The first attempt freezes what the run reads; those after it find it there, or in the store."""
+    fetch_snapshot(run.snapshot)
+    fetch_run(run)
     for name in (STOP, FAILURE):
         (folder / name).unlink(missing_ok=True)
     (folder / BEAT).touch()
@@ -81,14 +103,17 @@ def _prepare(running: Running, run: TrainingRun, folder: Path) -> None:
     examinations = []
     for dataset in run.test_sets.order_by("slug"):
         exam = folder / f"examination-{dataset.slug}.jsonl"
-        with exam.open("w", encoding="utf-8") as lines:
-            lines.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in exam_rows(dataset))
+        if not exam.exists():
+            draft = exam.with_suffix(".draft")
+            with draft.open("w", encoding="utf-8") as lines:
+                lines.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in exam_rows(dataset))
+            draft.rename(exam)
         examinations.append(Examination(dataset=dataset.slug, path=str(exam)))
     config = config_of(run, examinations=examinations)
     draft = folder / "config.draft"
     draft.write_text(config.model_dump_json(indent=1))
     with running.writing():
-        run.code = code_version()
+        run.code = run.code or code_version()
         run.save(update_fields=["code"])
     draft.rename(folder / "config.json")
 
@@ -120,14 +145,13 @@ class Silence:
 class _Follower:
     """Listens to a run's processes until all of them have ended."""
 
-    def __init__(
-        self, running: Running, run: TrainingRun, folder: Path, process: "subprocess.Popen[bytes]", *, log_path: str
-    ):
+    def __init__(self, running: Running, run: TrainingRun, folder: Path, process: Launched, *, log_path: str):
         self.running, self.run, self.folder, self.process = running, run, folder, process
         self.log_path = log_path
         self.begun_at = (folder / METRICS).stat().st_size if (folder / METRICS).exists() else 0
         self.reader = Reader(folder)
         self.silence = Silence(folder / BEAT)
+        self.uploads = Uploads(run, folder)
         self.ending = ""
         self.cancelled = False
         self.steps: int | None = None
@@ -135,11 +159,12 @@ class _Follower:
     def follow(self) -> None:
         before = signal.signal(signal.SIGTERM, lambda *_: self._stop())
         try:
-            while self.process.poll() is None:
+            while self.process.returncode is None:
                 self._look()
                 time.sleep(LOOK_SECONDS)
             while not self._take_lines():
                 time.sleep(DATABASE_SECONDS)
+            self.uploads.finish(self.running)
         finally:
             signal.signal(signal.SIGTERM, before)
         self._conclude()
@@ -174,12 +199,14 @@ class _Follower:
                 record(self.run, lines)
             if any(line["kind"] in {"checkpoint", "examination", "held_out"} for line in lines):
                 self._write_cards()
+            self.uploads.collect(self.running)
             self._tell(lines)
         except (OperationalError, InterfaceError) as error:
             logger.warning("The database is away, and what the run tells is written later: %s", str(error).strip())
             connection.close()
             self.reader.offset = offset
             return False
+        self.uploads.offer(lines)
         if self.reader.offset > self.begun_at:
             self.ending = str(lines[-1]["kind"])
         return True
@@ -214,6 +241,7 @@ class _Follower:
 
     def _conclude(self) -> None:
         code = self.process.returncode
+        assert code is not None
         if code == 0 and self.ending in {"done", "dry"}:
             return
         if code == 0 and self.ending == "stopped":

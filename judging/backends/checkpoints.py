@@ -8,6 +8,8 @@ from pathlib import Path
 
 from jobs.errors import PermanentError
 
+# In the store that workers share; judging.artifacts, which knows Django, is asked when it comes to that.
+ARTIFACT = "artifact:"
 WHOLE_FILE_BYTES = 64 * 1024**2
 SAMPLE_BYTES = 1024**2
 CONVERT = (
@@ -33,6 +35,7 @@ def find_checkpoint(*, model: str, revision: str = "") -> Checkpoint:
     """
     options: dict[str, object] = {"trust_remote_code": False}
     if folder := folder_of(model):
+        _fetch(model)
         check_folder(folder)
         return Checkpoint(str(folder), options | {"local_files_only": True}, identity_of(folder))
     online = os.environ.get("HF_HUB_OFFLINE") == "0"
@@ -42,8 +45,24 @@ def find_checkpoint(*, model: str, revision: str = "") -> Checkpoint:
 
 def folder_of(model: str) -> Path | None:
     """The folder that a judge's model names; None for a hub id, as owner/name."""
+    if model.startswith(ARTIFACT):
+        from judging.artifacts import folder_named
+
+        return folder_named(model)
     folder = Path(model).expanduser()
     return folder if model.startswith((".", "/", "~")) or model.count("/") != 1 or folder.exists() else None
+
+
+def _fetch(model: str) -> None:
+    """From the store, if that is what the model names and it is not here yet."""
+    if not model.startswith(ARTIFACT):
+        return
+    from judging.artifacts import ArtifactError, fetch_named
+
+    try:
+        fetch_named(model)
+    except ArtifactError as error:
+        raise PermanentError(str(error)) from error
 
 
 def check_folder(folder: Path) -> None:

@@ -92,3 +92,26 @@ def test_a_process_sees_the_gpu_alone_that_it_has(monkeypatch):
     gpus(monkeypatch, "cpu")
     with leases.own_gpu(one):
         assert not Lease.objects.filter(released_at=None).exists()
+
+
+def test_devices_of_several_machines_are_taken_together_or_not_at_all(monkeypatch):
+    monkeypatch.setattr(leases, "LOOK_SECONDS", 0)
+    attempt, one = running("the first run")
+    _, two = running("two")
+    places = {"gpu-1": ["0", "1"], "gpu-2": ["0"]}
+    with leases.leased_on(one, places=places):
+        assert set(Lease.objects.filter(released_at=None).values_list("host", "device")) == {
+            ("gpu-1", "0"),
+            ("gpu-1", "1"),
+            ("gpu-2", "0"),
+        }
+
+        def progress(done, total, phase):
+            two.said.append(phase)
+            assert Lease.objects.filter(released_at=None).count() == 3
+            Attempt.objects.filter(pk=attempt.pk).update(state=Attempt.State.LOST)
+
+        two.progress = progress
+        with leases.leased_on(two, places={"gpu-2": ["0"], "gpu-3": ["0"]}):
+            assert two.said == ["Waiting for a device: “the first run” has it"]
+    assert not Lease.objects.filter(released_at=None).exists()

@@ -9,12 +9,21 @@ from training.recipes import CandidateRecipe, JudgeRecipe
 from training.script.config import Hyperparameters, Lora
 
 STEPS = 30
+# As an audit gives them; of the judge's snapshot.
+WEIGHTS = {
+    "overall": 0.81,
+    "audited": 1.23,
+    "strata": [
+        {"name": "label 1, to 300 bytes", "population": 400, "audited": 20, "right": 19, "weight": 1.1},
+        {"name": "label 2, over 300 bytes", "population": 200, "audited": 10, "right": 6, "weight": 0.8},
+    ],
+}
 
 
 def make_training_run(*, judge_run: JudgeRun, by: User, purpose: str = "judge") -> TrainingRun:
     """With curves, a checkpoint and, of a judge, what it is worth on the run's dataset."""
     is_judge = purpose == "judge"
-    recipe = JudgeRecipe(run=judge_run.pk) if is_judge else CandidateRecipe(dataset=judge_run.dataset.slug)
+    recipe = JudgeRecipe(run=judge_run.pk, weights=1) if is_judge else CandidateRecipe(dataset=judge_run.dataset.slug)
     snapshot = Snapshot.objects.create(
         name=f"{purpose} labels of {judge_run.pk}",
         purpose=purpose,
@@ -29,7 +38,8 @@ def make_training_run(*, judge_run: JudgeRun, by: User, purpose: str = "judge") 
             "choices": {"0": 200, "1": 500, "2": 500},
             "taken": {},
             "leaks": {},
-        },
+        }
+        | ({"weights": WEIGHTS} if is_judge else {}),
         created_by=by,
     )
     run = TrainingRun.objects.create(

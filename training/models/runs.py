@@ -33,6 +33,7 @@ class TrainingRun(models.Model):
     code = models.CharField(max_length=100, blank=True, help_text="Version of the code that began it.")
     found = models.JSONField(default=dict, help_text="What the run told of itself: hardware, libraries, its form.")
     notes = models.TextField(blank=True)
+    stored = models.JSONField(null=True, help_text="The state in the store: its step, and hashes of its manifests.")
     tags = ArrayField(models.CharField(max_length=40), default=list, blank=True)
     repeats = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="repeated_by")
     job = models.OneToOneField("jobs.Job", models.PROTECT, null=True, related_name="+")
@@ -86,6 +87,9 @@ class Checkpoint(models.Model):
     epoch = models.PositiveSmallIntegerField()
     size = models.BigIntegerField(help_text="Bytes.")
     held_out_loss = models.FloatField(null=True)
+    stored = models.CharField(
+        max_length=64, blank=True, db_default="", default="", help_text="Hash of its manifest in the store, if there."
+    )
     judge = models.OneToOneField(Judge, models.PROTECT, null=True, related_name="checkpoint")
     generator = models.OneToOneField(Generator, models.PROTECT, null=True, related_name="checkpoint")
     answers = models.ForeignKey(Dataset, models.SET_NULL, null=True, related_name="+", help_text="Whose prompts.")

@@ -34,6 +34,9 @@ class Snapshot(models.Model):
     held_out_sha256 = models.CharField(max_length=64, blank=True)
     count = models.PositiveIntegerField(null=True, help_text="Samples to learn from.")
     held_out_count = models.PositiveIntegerField(null=True)
+    stored = models.CharField(
+        max_length=64, blank=True, db_default="", default="", help_text="Hash of its manifest in the store, if there."
+    )
     card = models.JSONField(default=dict, help_text="What is in it, in numbers.")
     override = models.TextField(blank=True, help_text="Why it is used although prompts of test sets are in it.")
     job = models.OneToOneField("jobs.Job", models.PROTECT, null=True, related_name="+")
