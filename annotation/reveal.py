@@ -18,6 +18,7 @@ NO_CHANGE = (
 
 
 SEEN = "Has seen what others said of these responses"
+AUDITED = "Has seen a judge's verdict on this pair in an audit"
 
 
 class RevealedError(Exception):

@@ -14,8 +14,13 @@ import numpy as np
 from django.db import connection
 from django.utils import timezone
 
+from annotation.controls import MET
 from annotation.models import Dataset, Quota, User
 from annotation.pace import Pace, Projection, daily, pace, project
+from annotation.reveal import AUDITED, SEEN
+
+# What stands as reason where somebody is kept from a pair because they know too much of it: nobody's wish, no skip.
+KEPT_BACK = [MET, SEEN, AUDITED]
 
 # One pass over the labels for both groupings. Durations in tenths of a second: a median needs no more. Hours are cut by
 # arithmetic, from a midnight of the installation on, since truncating in a zone takes as long as all the rest.
@@ -40,7 +45,7 @@ SELECT slot.annotator_id, date_bin('1 hour', label.created_at, %(midnight)s), co
 _SKIPS = """
 SELECT skip.annotator_id, count(*), max(skip.created_at)
   FROM annotation_skip skip JOIN annotation_pair pair ON pair.id = skip.pair_id
- WHERE pair.dataset_id = %(dataset)s GROUP BY 1
+ WHERE pair.dataset_id = %(dataset)s AND skip.reason <> ALL(%(kept_back)s) GROUP BY 1
 """
 _OPEN = """
 SELECT (SELECT count(*) FROM annotation_slot WHERE dataset_id = %(dataset)s AND state = 'free'),
@@ -112,7 +117,7 @@ def study_of(dataset: Dataset) -> Study:
     """The numbers as the rows are now."""
     now = timezone.now()
     midnight = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
-    values = {"dataset": dataset.pk, "midnight": midnight}
+    values = {"dataset": dataset.pk, "midnight": midnight, "kept_back": KEPT_BACK}
     by_hour: dict[tuple[int, datetime], int] = defaultdict(int)
     people = _people(dataset)
     _read_labels(values, people, by_hour)

@@ -11,10 +11,8 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from annotation.models import Choice, User
-from annotation.reveal import close_labelling
+from annotation.reveal import AUDITED, close_labelling
 from judging.models import Audit, AuditItem
-
-SEEN = "Has seen a judge's verdict on this pair in an audit"
 
 # Who could still label a pair must not see what a judge said of it: nor of the same two responses in another dataset.
 _MAY_LABEL = """
@@ -136,7 +134,7 @@ def choose_blind(*, item_id: int, user: User, choice: Choice, seconds: float) ->
             state=AuditItem.State.REVEALED, blind_choice=choice, blind_at=now, seconds=seconds
         )
         if stored:
-            close_labelling(user=user, pair=mine.select_related("pair").get().pair, seen="audited_at", reason=SEEN)
+            close_labelling(user=user, pair=mine.select_related("pair").get().pair, seen="audited_at", reason=AUDITED)
             return True
     if mine.filter(state__in=[AuditItem.State.REVEALED, AuditItem.State.DECIDED]).exists():
         return False

@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
+from annotation.controls import MET
 from annotation.models import Choice, Label, LateDecision, Quota, Role, Skip, Slot
+from annotation.reveal import AUDITED, SEEN
 from annotation.study import study_of
 from annotation.study_tables import TABLES
 from annotation.templatetags.moments import moment
@@ -49,6 +51,17 @@ def test_done_remaining_and_each_person():
     assert found["ben"].last_active > timezone.now() - timedelta(minutes=1)
     assert study.recent == [3, 0, 1]
     assert study.pace.labels == 4
+
+
+@pytest.mark.parametrize("reason", [MET, SEEN, AUDITED])
+def test_a_pair_that_is_kept_from_somebody_is_no_skip(reason):
+    dataset = make_dataset(pairs=2)
+    first, second = dataset.pairs.all()
+    anna, ben = make_user(username="anna"), make_user(username="ben")
+    Skip.objects.create(pair=first, annotator=anna, reason="I don't read this language")
+    for person in (anna, ben):
+        Skip.objects.create(pair=second, annotator=person, reason=reason)
+    assert [(person.user.username, person.skips) for person in study_of(dataset).people] == [("anna", 1)]
 
 
 def test_the_median_of_an_even_number_lies_between():

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from annotation.assignment import claim_next
 from annotation.models import Label, Pair, Role, Skip, User
+from annotation.reveal import AUDITED
 from judging.audits import auditing
 from judging.models import Audit, AuditItem
 from tests import factories
@@ -225,7 +226,7 @@ def test_who_has_seen_a_label_labels_the_pair_no_more(client, auditor):
     made.dataset.labels_per_pair = 2
     made.dataset.save()
     factories.make_slots(dataset=made.dataset)
-    assert Skip.objects.get(pair=made.pairs[0], annotator=auditor).reason == auditing.SEEN
+    assert Skip.objects.get(pair=made.pairs[0], annotator=auditor).reason == AUDITED
     assert claim_next(user=auditor, dataset=made.dataset) is None
     assert claim_next(user=factories.make_user(), dataset=made.dataset) is not None
 
