@@ -59,6 +59,10 @@ def barrier(*, user: User, dataset: Dataset) -> Standing | None:
     return standing if _active(dataset, Use.QUALIFICATION).exists() else None
 
 
+# What the page of the result tells of a pair.
+_TOLD = [f"control__pair__{name}" for name in ("prompt", "response_1", "response_2")]
+
+
 def _active(dataset: Dataset, use: str) -> QuerySet[Control]:
     return Control.objects.filter(pair__dataset=dataset, use=use, active=True)
 
@@ -113,7 +117,7 @@ def result_of(standing: Standing) -> Result | None:
     given = ControlAnswer.objects.filter(
         control__pair__dataset=dataset, control__use=Use.QUALIFICATION, control__active=True
     ).filter(annotator=standing.annotator, attempt=standing.attempt)
-    answers = list(given.select_related("control__pair__prompt").order_by("created_at"))
+    answers = list(given.select_related(*_TOLD).order_by("created_at"))
     if not answers:
         return None
     right = sum(each.right for each in answers)

@@ -14,8 +14,8 @@ from annotation.roles import reviewers_only
 from annotation.standings import standings_of
 
 TOLD = {
-    "attempt": "You have another qualification round of {}.",
-    "go_on": "You may go on labelling {}.",
+    "attempt": "You have another qualification round of {}. {}",
+    "go_on": "You may go on labelling {}. {}",
     "pause": "Your labelling of {} is paused. {}",
     "exclude": "Your labels of {} are left out of gold for now. {}",
 }
@@ -47,6 +47,7 @@ def standing_change(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         onboarding.pause(standing=standing, note=note, by=request.user)
     else:
         onboarding.exclude(standing=standing, note=note, by=request.user)
-    notify(people=[person], text=TOLD[action].format(dataset, note), path=reverse("onboarding", args=[slug]))
+    told = TOLD[action].format(dataset, note).strip()
+    notify(people=[person], text=told, path=reverse("onboarding", args=[slug]))
     messages.success(request, f"{person} was told.")
     return redirect("standings", slug)

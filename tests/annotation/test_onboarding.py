@@ -104,6 +104,15 @@ def test_who_does_not_pass_waits_for_another_round_that_a_reviewer_gives(browser
     assert ControlAnswer.objects.filter(control__use="qualification").count() == 8
 
 
+@pytest.mark.parametrize("action", ["attempt", "go_on", "pause", "exclude"])
+def test_whoever_is_given_another_standing_reads_the_word_to_them(browser, dataset, annotator, action):
+    qualify(browser, wrong=2)
+    reviewer = signed_in(factories.make_user(role=Role.REVIEWER))
+    change = {"action": action, "note": "Length is no merit."}
+    reviewer.post(reverse("standing_change", args=["way", annotator.pk]), change)
+    assert "Length is no merit." in browser.get(reverse("notifications")).text
+
+
 @pytest.mark.parametrize(("shows", "pairs", "why"), [("score", 0, 0), ("wrong", 2, 0), ("answers", 2, 2)])
 def test_the_result_tells_as_much_as_the_setting_allows(browser, dataset, shows, pairs, why):
     dataset.result_shows = shows
@@ -113,6 +122,19 @@ def test_the_result_tells_as_much_as_the_setting_allows(browser, dataset, shows,
     assert "2 of 4" in text
     assert text.count("was answered otherwise") == pairs
     assert text.count("The secret of it.") == why
+    assert text.count("The right answer") == why
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"), [(Choice.FIRST, "Paris."), (Choice.SECOND, "Lyon."), (Choice.TIE, "a tie")]
+)
+def test_the_right_answer_of_the_round_is_told_by_its_text(browser, researcher, choice, said):
+    dataset = factories.make_dataset(slug="way", pass_percent=100, result_shows="answers")
+    pair = factories.make_pair(dataset=dataset, texts=("Paris.", "Lyon."))
+    set_control(pair=pair, use="qualification", choice=choice, explanation="", by=researcher)
+    answer(browser, at("qualification"), right=False)
+    told = browser.get(at("onboarding")).text
+    assert [each for each in ("Paris.", "Lyon.", "a tie") if each in told] == [said]
 
 
 def test_the_answer_of_a_double_click_is_none_of_the_next_pair(browser, dataset):
