@@ -1,4 +1,5 @@
 // The pages of an auditor: keys, and the time that was really spent. They work without any of it.
+// Loaded after keys.js, which tells whether single keys are wanted.
 "use strict";
 
 (() => {
@@ -79,7 +80,7 @@
       return;
     }
     if (performance.now() - arrived < SETTLE) return;
-    if (saving || typing(event.target) || document.querySelector("dialog[open]")) return;
+    if (!singleKeys.on || saving || typing(event.target) || document.querySelector("dialog[open]")) return;
     if (act(event.key.toLowerCase())) event.preventDefault();
   });
 

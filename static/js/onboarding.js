@@ -1,8 +1,8 @@
-// Keys of a practice or qualification pair, and the time that it took. The page works without it.
+// Keys of a practice or qualification pair, and the time that it took. The page works without it. Loaded after keys.js.
 "use strict";
 
 (() => {
-  const KEYS = { 1: "1", a: "1", 2: "2", b: "2", 0: "tie", e: "tie" };
+  const CHOICES = { first: "1", second: "2", tie: "tie" };
   const form = document.querySelector("[data-decide]");
   const next = document.querySelector("[data-next]");
   const shownAt = performance.now();
@@ -16,9 +16,9 @@
   });
 
   document.addEventListener("keydown", (event) => {
-    if (!form || event.repeat || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    if (!form || !singleKeys.on || event.repeat || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     if (event.target.matches("input, textarea, select")) return;
-    const choice = KEYS[event.key.toLowerCase()];
+    const choice = CHOICES[labelKeys.actionOf(event.key.toLowerCase())];
     if (choice) form.querySelector(`button[value="${choice}"]`).click();
   });
 })();

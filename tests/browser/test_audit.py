@@ -25,6 +25,22 @@ def press(page, key: str) -> None:
     page.keyboard.press(key)
 
 
+def test_single_keys_that_are_turned_off_decide_nothing(audit, open_page):
+    page = open_page(reverse("audit_blind", args=[audit.pk]), user=factories.make_user())
+    page.get_by_role("button", name="Keys").click()
+    page.get_by_label("Use single keys").uncheck()
+    page.get_by_role("button", name="Close").click()
+    press(page, "1")
+    page.wait_for_timeout(SETTLE)
+    assert not AuditItem.objects.filter(state="revealed").exists()
+    page.get_by_role("button", name="Response 1 is better").click()
+    heading = page.get_by_role("heading", level=1)
+    expect(heading).to_have_text("Is the label right?")
+    press(page, "y")
+    page.wait_for_timeout(SETTLE)
+    expect(heading).to_have_text("Is the label right?")
+
+
 def test_two_keys_audit_a_label_that_is_right_and_three_one_that_is_wrong(audit, open_page):
     user = factories.make_user()
     page = open_page(reverse("audit_blind", args=[audit.pk]), user=user)
