@@ -56,7 +56,8 @@ class ImportForm(forms.Form):
     replace = forms.BooleanField(
         label="Replace what differs",
         required=False,
-        help_text="Other choices of the same annotator are taken (history is kept), and other verdicts (it is not).",
+        help_text="Other choices of the same annotator are taken, and other verdicts of the same judge. "
+        "What was there before is kept as history.",
     )
     create_annotators = forms.BooleanField(
         label="Create annotators",
