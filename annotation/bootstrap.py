@@ -18,6 +18,8 @@ RESAMPLES = 2000
 # Up to here (prompts times resamples) the weights of all resamples are kept, and all measures share them.
 SHARED_LIMIT = 4_000_000
 CHUNK = 8_000_000
+# Of prompts of more kinds than this (kinds times resamples) the sums are drawn from their normal limit.
+DRAWN_LIMIT = 2_000_000
 
 
 @dataclass
@@ -69,25 +71,30 @@ class PromptBootstrap:
             (weights[counted], (index[counted], codes[counted])), shape=(self._n_prompts, n_codes)
         )
         if self.shares_weights:
-            return np.asarray((table.T @ self._weights().T).T)
+            return np.asarray((table.T @ self._weights()).T)
         return self._of_distinct_rows(table)
 
     def _weights(self) -> Floats:
+        """(n_prompts, resamples). A prompt's row lies together: the product would copy them all each time otherwise."""
         if self._shared is None:
             rng = np.random.default_rng(self.seed)
             even = np.full(self._n_prompts, 1 / self._n_prompts)
-            self._shared = rng.multinomial(self._n_prompts, even, size=self.resamples).astype(np.float64)
+            drawn = rng.multinomial(self._n_prompts, even, size=self.resamples)
+            self._shared = np.ascontiguousarray(drawn.T, dtype=np.float64)
         return self._shared
 
     def _of_distinct_rows(self, table: sparse.csr_matrix) -> Floats:
         """Prompts that count the same are interchangeable: how many of each kind are drawn is a multinomial.
 
-        With many prompts of few pairs the kinds are few, which makes 300,000 pairs as quick as a thousand.
+        With many prompts of few pairs the kinds are few, which makes 300,000 pairs as quick as a thousand. Where they
+        are many, drawing each would take seconds: then there are so many prompts that the sum has its normal limit.
         """
         rng = np.random.default_rng(self.seed)
         # A row's kind is its product with random numbers: equal rows give equal sums, others all but never do.
         kinds = table @ np.random.default_rng(0).random(table.shape[1])
         _, first, sizes = np.unique(np.round(kinds, 12), return_index=True, return_counts=True)
+        if len(first) * self.resamples > DRAWN_LIMIT:
+            return self._of_normal_limit(table, rng)
         rows = table[first]
         sums = np.empty((self.resamples, table.shape[1]))
         step = max(CHUNK // len(first), 1)
@@ -96,6 +103,18 @@ class PromptBootstrap:
             drawn = rng.multinomial(self._n_prompts, sizes / self._n_prompts, size=stop - start)
             sums[start:stop] = (rows.T @ drawn.T.astype(np.float64)).T
         return sums
+
+    def _of_normal_limit(self, table: sparse.csr_matrix, rng: np.random.Generator) -> Floats:
+        """Sums of prompts drawn with replacement, by the central limit theorem: their mean and covariance are known.
+
+        Van der Vaart (1998), Asymptotic statistics, section 23.2. Counts cannot be below zero.
+        """
+        total = np.asarray(table.sum(axis=0)).ravel()
+        covariance = (table.T @ table).toarray() - np.outer(total, total) / self._n_prompts
+        values, vectors = np.linalg.eigh(covariance)
+        root = vectors * np.sqrt(np.clip(values, 0, None))
+        sums = total + rng.standard_normal((self.resamples, len(total))) @ root.T
+        return np.clip(sums, 0, None) if (table.data >= 0).all() else sums
 
 
 def percentile_interval(values: Floats, level: float = 0.95) -> Interval | None:

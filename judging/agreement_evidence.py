@@ -90,13 +90,17 @@ def read_labels(dataset: Dataset) -> Labels:
 
 
 def read_pairs(labels: Labels) -> PairFacts:
-    """The pairs of these labels. Each is read once and kept: it stays what it is."""
-    ids = np.unique(labels.rows["pair"])
-    key = f"agreement-pairs:{labels.dataset.pk}"
+    """The pairs of these labels."""
+    return pair_facts(dataset=labels.dataset, ids=np.unique(labels.rows["pair"]))
+
+
+def pair_facts(*, dataset: Dataset, ids: Integers) -> PairFacts:
+    """These pairs of the dataset, as far as they are there. Each is read once and kept: it stays what it is."""
+    key = f"agreement-pairs:{dataset.pk}"
     kept: np.ndarray | None = cache.get(key)
     missing = ids if kept is None else np.setdiff1d(ids, kept["id"], assume_unique=True)
     if kept is None or len(missing):
-        read = _read_pairs(labels.dataset, missing)
+        read = _read_pairs(dataset, missing)
         # Where another request was quicker, both have read the same.
         kept = read if kept is None else np.concatenate([kept, read[~np.isin(read["id"], kept["id"])]])
         kept = kept[np.argsort(kept["id"])]

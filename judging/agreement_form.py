@@ -9,7 +9,7 @@ from judging.evidence import runs_that_count
 from judging.models import JudgeRun
 
 
-class _RunsField(forms.ModelMultipleChoiceField):
+class RunsField(forms.ModelMultipleChoiceField):
     def label_from_instance(self, run: JudgeRun) -> str:
         return f"{run.judge} (run {run.pk})"
 
@@ -17,7 +17,7 @@ class _RunsField(forms.ModelMultipleChoiceField):
 class AgreementForm(forms.Form):
     """Bound to the query string. What is wrong in it is said, and the page shows people alone."""
 
-    run = _RunsField(
+    run = RunsField(
         queryset=JudgeRun.objects.none(),
         required=False,
         label="Judges as raters",

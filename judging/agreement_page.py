@@ -39,6 +39,7 @@ from judging.agreement_rows import (
     TimeRow,
     TwoRow,
 )
+from judging.length import quarters
 from judging.models import JudgeRun
 from judging.scoring import least_labels
 
@@ -285,22 +286,11 @@ def _sources(slices: _Slices, pairs: PairFacts) -> tuple[list[SliceRow], int]:
 
 def _lengths(slices: _Slices, pairs: PairFacts) -> list[SliceRow]:
     """By quarters of the pairs, the shortest responses first; fewer where many are of one length."""
-    compared = pairs.lengths[slices.several]
-    if not len(compared):
+    if not slices.several.any():
         return []
-    cuts = sorted({int(cut) for cut in np.ceil(np.quantile(compared, [0.25, 0.5, 0.75]))} - {0})
-    quarter = np.searchsorted(cuts, pairs.lengths, side="right")
-    rows = []
-    for number in range(len(cuts) + 1):
-        low = cuts[number - 1] if number else None
-        high = cuts[number] if number < len(cuts) else None
-        items = np.flatnonzero(quarter == number)
-        if not slices.several[items].any():
-            continue
-        words = f"under {high:,}" if low is None else f"{low:,} or more" if high is None else f"{low:,} to {high - 1:,}"
-        asked = f"{'' if low is None else low}-{'' if high is None else high}"
-        rows.append(_slice(slices, items, words, urlencode({"length": asked}) if asked != "-" else ""))
-    return rows
+    quarter, named = quarters(pairs.lengths, slices.several)
+    found = [(np.flatnonzero(quarter == number), *words) for number, words in enumerate(named)]
+    return [_slice(slices, items, name, query) for items, name, query in found if slices.several[items].any()]
 
 
 def _slice(slices: _Slices, items: Integers, name: str, query: str) -> SliceRow:

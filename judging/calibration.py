@@ -40,6 +40,14 @@ def reliability(gold: Integers, p: Floats) -> list[tuple[float, float, float, in
     return [(b / BINS, float(confidence[b] / n[b]), float(hits[b] / n[b]), int(n[b])) for b in np.flatnonzero(n)]
 
 
+def _sums_and_n(bootstrap: PromptBootstrap, codes: Integers, values: Floats, n_codes: int) -> Floats:
+    """Of each resample the sum of the values of each code, and last how many items have one: of the same prompts."""
+    items = np.arange(len(codes))
+    both = np.concatenate([codes, np.where(codes >= 0, n_codes, -1)])
+    weights = np.concatenate([values, np.ones(len(codes))])
+    return bootstrap.counts(both, n_codes + 1, weights, items=np.concatenate([items, items]))
+
+
 NONE = "This judge gave no probabilities for pairs with gold."
 
 
@@ -52,8 +60,8 @@ def expected_calibration_error(gold: Integers, p: Floats, bootstrap: PromptBoots
     total = np.abs(np.bincount(index[use], gap[use], BINS)).sum()
     drawn = None
     if bootstrap and use.any():
-        sums = np.abs(bootstrap.counts(codes, BINS, gap)).sum(axis=1)
-        drawn = divide(sums, bootstrap.counts(np.where(use, 0, -1), 1)[:, 0])
+        sums = _sums_and_n(bootstrap, codes, gap, BINS)
+        drawn = divide(np.abs(sums[:, :BINS]).sum(axis=1), sums[:, BINS])
     return measured(divide(total, use.sum()), resampled=drawn, undefined=NONE, n=int(use.sum()))
 
 
@@ -64,5 +72,5 @@ def brier(gold: Integers, p: Floats, bootstrap: PromptBootstrap | None = None) -
     distance = ((np.nan_to_num(p) - np.eye(3)[np.clip(gold, 0, 2)]) ** 2).sum(axis=1)
     drawn = None
     if bootstrap and use.any():
-        drawn = divide(bootstrap.counts(codes, 1, distance)[:, 0], bootstrap.counts(codes, 1)[:, 0])
+        drawn = divide(*_sums_and_n(bootstrap, codes, distance, 1).T)
     return measured(divide(distance[use].sum(), use.sum()), resampled=drawn, undefined=NONE, n=int(use.sum()))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import bdtr
 
 from annotation.agreement import Measure, cohen_kappa, divide, measured
 from annotation.bootstrap import Floats, Integers, PromptBootstrap
@@ -90,9 +91,10 @@ def confusion(gold: Integers, verdicts: Integers) -> Integers:
 
 
 def classification(table: npt.ArrayLike) -> dict[str, Floats]:
-    """Accuracy, macro precision, recall and F1 over {tie, 1, 2}, and Cohen's kappa, of confusion tables (..., 3, 4).
+    """Accuracy, precision, recall and F1 over {tie, 1, 2}, and Cohen's kappa, of confusion tables (..., 3, 4).
 
-    As scikit-learn has them with labels=[0, 1, 2], zero_division=0. An invalid verdict is a fourth class that gold
+    Macro averages are the mean of the three choices, weighted ones the mean by how often gold is each. As scikit-learn
+    has them with labels=[0, 1, 2], zero_division=0. An invalid verdict is a fourth class that gold
     never has: it lowers accuracy and recall, adds to no precision, and counts in kappa's total.
     """
     table = np.asarray(table, dtype=float)
@@ -110,6 +112,9 @@ def classification(table: npt.ArrayLike) -> dict[str, Floats]:
         "recall_macro": recall.mean(axis=-1) + empty,
         "f1_macro": f1.mean(axis=-1) + empty,
         "kappa": cohen_kappa(square),
+        "precision_weighted": divide((precision * true).sum(axis=-1), total),
+        "recall_weighted": divide((recall * true).sum(axis=-1), total),
+        "f1_weighted": divide((f1 * true).sum(axis=-1), total),
     }
 
 
@@ -120,6 +125,11 @@ def scored(gold: Integers, verdicts: Integers, bootstrap: PromptBootstrap | None
     if bootstrap:
         counts = bootstrap.counts(cells(gold, verdicts), ROWS * COLUMNS)
         drawn = classification(counts.reshape(-1, ROWS, COLUMNS))
+    return measures_of(table, drawn)
+
+
+def measures_of(table: Integers, drawn: dict[str, Floats]) -> dict[str, Measure]:
+    """The measures of one confusion table (3, 4), with intervals where resampled values (resamples,) are given."""
     n = int(table.sum())
     none = "No pair has both gold and a verdict." if n == 0 else "Gold and verdicts are all one and the same choice."
     return {
@@ -151,12 +161,10 @@ def mcnemar(only_a: int, only_b: int) -> float:
 
     McNemar (1947), Note on the sampling error of the difference between correlated proportions or percentages.
     """
-    # Here, because every command and web process imports this module, and scipy.stats takes half a second.
-    from scipy.stats import binomtest
-
-    if only_a + only_b == 0:
+    if only_a == only_b:
         return 1.0
-    return float(binomtest(only_a, only_a + only_b, 0.5).pvalue)
+    # Both tails are equally large, so this is scipy.stats.binomtest, at a hundredth of its time.
+    return min(1.0, 2 * float(bdtr(min(only_a, only_b), only_a + only_b, 0.5)))
 
 
 def holm(p: npt.ArrayLike) -> Floats:

@@ -1,18 +1,17 @@
 """What a dataset's page shows: how far it is, how people agree, and what was done with it."""
 
-import time
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import combinations
 
 import numpy as np
-from django.core.cache import cache
 from django.utils import timezone
 
 from annotation.agreement import Measure
-from annotation.models import Dataset, Pair, User
+from annotation.models import Dataset, User
 from judging import charts, leaderboard
 from judging.evidence import Evidence, read_people
+from judging.keeping import content_of, kept
 from judging.models import JudgeRun
 from judging.scoring import Humans, humans_of
 
@@ -90,20 +89,12 @@ class DatasetNumbers:
 def numbers_of(*, dataset: Dataset, wait: bool) -> DatasetNumbers | None:
     """The numbers, or None where they take long to make and the caller would not wait.
 
-    Made from the rows as they are; only what took longer than a second is kept for a while.
+    The rows are read each time; what was made of just these is kept.
     """
-    key = f"dataset-numbers:{dataset.pk}:{dataset.labels_per_pair}"
-    kept = cache.get(key)
-    if kept is not None:
-        return kept
-    if not wait and Pair.objects.filter(dataset=dataset)[leaderboard.AT_ONCE : leaderboard.AT_ONCE + 1].exists():
+    if not wait and leaderboard.has_many(dataset):
         return None
-    started = time.perf_counter()
-    made = arrange(read_people(dataset))
-    took = time.perf_counter() - started
-    if took > leaderboard.QUICK_SECONDS:
-        cache.set(key, made, leaderboard.KEPT_FOR * took)
-    return made
+    evidence = read_people(dataset)
+    return kept(f"dataset-numbers:{dataset.pk}", content_of(evidence), lambda: arrange(evidence))
 
 
 def arrange(evidence: Evidence) -> DatasetNumbers:

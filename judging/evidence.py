@@ -1,8 +1,11 @@
 """All that is known of a dataset's pairs, read from the database into arrays by a handful of queries."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 
 import numpy as np
+from django.core.cache import cache
 from django.db.models import Sum
 
 from annotation.bootstrap import Floats, Integers
@@ -41,11 +44,12 @@ LABELS = """
 """
 LABEL_TYPES = {"pair": "bigint", "annotator": "bigint", "choice": "smallint", "swapped": "smallint"}
 VERDICTS = """
-    SELECT pair_id AS pair, swapped::int AS swapped, coalesce(choice, %s) AS choice,
+    SELECT run_id AS run, pair_id AS pair, swapped::int AS swapped, coalesce(choice, %s) AS choice,
         coalesce(p_tie, 'NaN') AS p_tie, coalesce(p_1, 'NaN') AS p_1, coalesce(p_2, 'NaN') AS p_2
-    FROM judging_verdict WHERE run_id = %s
+    FROM judging_verdict WHERE run_id = ANY(%s)
 """
 VERDICT_TYPES = {
+    "run": "bigint",
     "pair": "bigint",
     "swapped": "smallint",
     "choice": "smallint",
@@ -53,6 +57,11 @@ VERDICT_TYPES = {
     "p_1": "float8",
     "p_2": "float8",
 }
+# Verdicts of several runs are read together, so many at most.
+AT_ONCE = 500_000
+# So many pairs are looked up by their ids; more are quicker found among all.
+FEW_PAIRS = 5000
+KEPT_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -134,7 +143,7 @@ def _generators(ids_1: Integers, ids_2: Integers) -> tuple[list[str], Integers, 
 def read(dataset: Dataset) -> Evidence:
     """Everything: people, the run that stands for each judge, and what the references favour."""
     people = read_people(dataset)
-    runs = [run_evidence(run, people.pair_ids) for run in runs_that_count(dataset)]
+    runs = runs_evidence(runs_that_count(dataset), people.pair_ids)
     return replace(people, runs=runs, nearer_reference=_nearer_reference(dataset, people.pair_ids))
 
 
@@ -155,32 +164,69 @@ def _is_whole(run: JudgeRun) -> bool:
 
 def run_evidence(run: JudgeRun, pair_ids: Integers) -> RunEvidence:
     """What a run said of the pairs with these ids, which are in their order."""
-    rows = columns(VERDICTS, [INVALID, run.pk], VERDICT_TYPES)
+    return runs_evidence([run], pair_ids)[0]
+
+
+def runs_evidence(runs: Sequence[JudgeRun], pair_ids: Integers) -> list[RunEvidence]:
+    """What each run said of the pairs with these ids, which are in their order; a few queries for all of them."""
+    size = max(AT_ONCE // max(2 * len(pair_ids), 1), 1)
+    return [
+        evidence for start in range(0, len(runs), size) for evidence in _together(runs[start : start + size], pair_ids)
+    ]
+
+
+def _together(runs: Sequence[JudgeRun], pair_ids: Integers) -> list[RunEvidence]:
+    ids = [run.pk for run in runs]
+    rows = columns(VERDICTS, [INVALID, ids], VERDICT_TYPES)
     rows = rows[np.isin(rows["pair"], pair_ids)]
+    sums = Verdict.objects.filter(run__in=ids).order_by().values("run").annotate(time=Sum("seconds"), price=Sum("cost"))
+    spent = {each["run"]: (each["time"], each["price"]) for each in sums}
+    return [_of_run(run, rows[rows["run"] == run.pk], pair_ids, *spent.get(run.pk, (None, None))) for run in runs]
+
+
+def _of_run(
+    run: JudgeRun, rows: np.ndarray, pair_ids: Integers, seconds: float | None, price: Decimal | None
+) -> RunEvidence:
     index = np.searchsorted(pair_ids, rows["pair"])
     choices = np.full((2, len(pair_ids)), ABSENT, dtype=np.int8)
     p: Floats = np.full((2, len(pair_ids), 3), np.nan)
     choices[rows["swapped"], index] = rows["choice"]
     p[rows["swapped"], index] = np.stack([rows["p_tie"], rows["p_1"], rows["p_2"]], axis=1)
-    totals = Verdict.objects.filter(run=run).aggregate(time=Sum("seconds"), price=Sum("cost"))
-    passes = Passes(choices[0], choices[1], p[0], p[1], both_asked=run.order == JudgeRun.Order.BOTH)
     return RunEvidence(
         run=run,
-        passes=passes,
+        passes=Passes(choices[0], choices[1], p[0], p[1], both_asked=run.order == JudgeRun.Order.BOTH),
         invalid=int((choices == INVALID).any(axis=0).sum()),
-        seconds=totals["time"],
-        cost=None if totals["price"] is None else float(totals["price"]),
+        seconds=seconds,
+        cost=None if price is None else float(price),
     )
 
 
 def _nearer_reference(dataset: Dataset, pair_ids: Integers) -> Integers | None:
-    """What the token F1 baseline says of the pairs whose prompt has a reference; None where no prompt has one."""
+    """What the token F1 baseline says of the pairs whose prompt has a reference; None where no prompt has one.
+
+    Texts never change: each pair is looked at once, and what was found is kept.
+    """
+    key = f"nearer-reference:{dataset.pk}"
+    kept: tuple[Integers, Integers] | None = cache.get(key)
+    ids, said = kept or (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int8))
+    missing = np.setdiff1d(pair_ids, ids, assume_unique=True)
+    if len(missing):
+        found = _compare_with_reference(dataset, missing)
+        ids, said = np.concatenate([ids, missing]), np.concatenate([said, found])
+        order = np.argsort(ids)
+        ids, said = ids[order], said[order]
+        cache.set(key, (ids, said), KEPT_SECONDS)
+    nearest = said[np.searchsorted(ids, pair_ids)]
+    return nearest if (nearest != ABSENT).any() else None
+
+
+def _compare_with_reference(dataset: Dataset, pair_ids: Integers) -> Integers:
+    """(n,): for each of these pairs which response is nearer, ABSENT where its prompt has no reference."""
+    few = {"pk__in": pair_ids.tolist()} if len(pair_ids) <= FEW_PAIRS else {}
     rows = (
-        Pair.objects.filter(dataset=dataset)
+        Pair.objects.filter(dataset=dataset, **few)
         .exclude(prompt__reference="")
         .values_list("pk", "response_1__text", "response_2__text", "prompt__reference")
     )
     said = {pk: nearer(first, second, reference) for pk, first, second, reference in rows.iterator(chunk_size=2000)}
-    if not said:
-        return None
     return np.array([said.get(int(pk), ABSENT) for pk in pair_ids], dtype=np.int8)

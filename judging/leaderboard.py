@@ -1,29 +1,31 @@
 """What the leaderboard shows: scores arranged in rows, and what must be said beside them."""
 
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from urllib.parse import urlencode
 
-from django.core.cache import cache
+from django.template.loader import render_to_string
 from django.utils import timezone
 
 from annotation.agreement import Measure
+from annotation.bootstrap import RESAMPLES
 from annotation.models import Dataset, Pair
 from jobs.models import Job
 from judging import charts
+from judging.altest import EPSILON
+from judging.beside import Beside, beside
 from judging.comparison import INVALID
+from judging.evidence import read
+from judging.keeping import content_of, kept
 from judging.models import JudgeRun
 from judging.policies import Policy
 from judging.run_state import is_paused
-from judging.scoring import BASELINE, Comparison, Generators, JudgeScore, Scores, scores_of
+from judging.scoring import BASELINE, Comparison, Generators, JudgeScore, Scores, score
 
 # More pairs than this are scored in a request of their own, while the page already stands and says so.
 AT_ONCE = 20_000
-# What took long is kept for a while: twenty times as long as it took, so that it costs a twentieth of the time at most.
-KEPT_FOR = 20
-QUICK_SECONDS = 1.0
 MEASURES = ["accuracy", "precision_macro", "recall_macro", "f1_macro", "kappa"]
+WEIGHTED = ["precision_weighted", "recall_weighted", "f1_weighted"]
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,11 @@ class Row:
         """The measures of the main columns, each with its number of digits."""
         digits = {"kappa": 3}
         return [(self.measures[name], digits.get(name, 4)) for name in MEASURES]
+
+    @property
+    def weighted(self) -> list[tuple[Measure, int]]:
+        """Precision, recall and F1 weighted by how often gold is each choice, for who asks for them."""
+        return [(self.measures[name], 4) for name in WEIGHTED]
 
     @property
     def run(self) -> JudgeRun | None:
@@ -119,6 +126,8 @@ class Leaderboard:
     rows: list[Row]
     quoted: list[Quoted]
     made_at: datetime
+    content: str = ""
+    """A name for the rows and the policy that it was made of."""
 
     @property
     def confusions(self) -> list[tuple[Row, list[tuple[str, list[Cell]]]]]:
@@ -178,26 +187,44 @@ class Leaderboard:
 def leaderboard_of(*, dataset: Dataset, policy: Policy, wait: bool) -> Leaderboard | None:
     """The leaderboard, or None where it takes long to make and the caller would not wait.
 
-    Made from the rows as they are now; only what took longer than a second is kept for a while.
+    The rows are read each time; what was made of just these is kept.
     """
-    key = f"leaderboard:{dataset.pk}:{policy.name}"
-    kept = cache.get(key)
-    if kept is not None:
-        return kept
-    if not wait and Pair.objects.filter(dataset=dataset)[AT_ONCE : AT_ONCE + 1].exists():
+    if not wait and has_many(dataset):
         return None
-    started = time.perf_counter()
-    made = arrange(scores_of(dataset=dataset, policy=policy))
-    took = time.perf_counter() - started
-    if took > QUICK_SECONDS:
-        cache.set(key, made, KEPT_FOR * took)
-    return made
+    evidence = read(dataset)
+    content = f"{content_of(evidence)} {policy.name}"
+
+    def make() -> Leaderboard:
+        scores = score(evidence, policy=policy, epsilon=EPSILON, resamples=RESAMPLES, seed=0)
+        return replace(arrange(scores), content=content)
+
+    return kept(f"leaderboard:{dataset.pk}:{policy.name}", content, make)
+
+
+def beside_of(*, dataset: Dataset, policy: Policy, other: Policy) -> Beside:
+    """Both policies on the rows as they are now."""
+    evidence = read(dataset)
+    name = f"beside:{dataset.pk}:{policy.name}:{other.name}"
+    return kept(name, content_of(evidence), lambda: beside(evidence, one=policy, other=other))
+
+
+def fragment_of(board: Leaderboard, *, dataset: Dataset, weighted: bool) -> str:
+    """The numbers as HTML in the time zone of the request: of twenty judges, writing takes as long as computing."""
+    context = {"board": board, "dataset": dataset, "policy": board.scores.policy, "weighted": weighted}
+    name = f"leaderboard-html:{dataset.pk}:{board.scores.policy.name}:{weighted}:{timezone.get_current_timezone_name()}"
+    return kept(name, board.content, lambda: render_to_string("judging/_leaderboard.html", context))
+
+
+def has_many(dataset: Dataset) -> bool:
+    """There are more pairs than a person waits for."""
+    return Pair.objects.filter(dataset=dataset)[AT_ONCE : AT_ONCE + 1].exists()
 
 
 def arrange(scores: Scores) -> Leaderboard:
     rows = [_row(judge, scores) for judge in scores.judges]
     people = scores.humans.ceiling
     if people["accuracy"].value is not None:
+        people = people | {"length_preference": scores.humans.length_preference}
         rows.append(Row("People", "people", people, people["accuracy"].n))
     rows.sort(key=lambda row: -(row.measures["accuracy"].value or 0))
     is_paper = scores.n_pairs == PAPER_PAIRS and set(scores.generators.names) == PAPER_GENERATORS

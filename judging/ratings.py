@@ -96,7 +96,11 @@ def ratings(
     logs = bradley_terry(scores)
     if bootstrap is None:
         return Ratings({int(g): Rating(CENTRE + SCALE * logs[i], None, None) for i, g in enumerate(played)}, [])
-    drawn = bootstrap.counts(ahead, size, share) + 0.5 * bootstrap.counts(also, size)
+    # In one table, so that a win and a tie are counted on the same draw.
+    items, halves = np.arange(len(ahead)), np.full(len(also), 0.5)
+    drawn = bootstrap.counts(
+        np.concatenate([ahead, also]), size, np.concatenate([share, halves]), items=np.concatenate([items, items])
+    )
     drawn = drawn.reshape(-1, n_generators, n_generators)[:, played][:, :, played]
     return _with_intervals(played, logs, bradley_terry(drawn[strongly_connected(drawn)], start=logs, tolerance=1e-4))
 

@@ -44,7 +44,7 @@ def _humans(humans: Humans) -> Json:
         "annotators": {
             person.user.get_username(): {
                 "n": person.n,
-                **_values({"first_share": person.first_share}),
+                **_values({"first_share": person.first_share, "length_preference": person.length_preference}),
                 "against_majority_of_others": {
                     "n": person.against_others["accuracy"].n,
                     **_values(person.against_others),
@@ -52,7 +52,7 @@ def _humans(humans: Humans) -> Json:
             }
             for person in humans.people
         },
-        **_values(humans.agreement),
+        **_values(humans.agreement | {"length_preference": humans.length_preference}),
         "cohen_kappa": {f"{names[a]}|{names[b]}": measure.value for (a, b), measure in humans.cohen.items()},
         "cohen_kappa_intervals": {
             f"{names[a]}|{names[b]}": list(measure.interval)

@@ -24,6 +24,7 @@ from judging.altest import EPSILON, AltTest, alt_test
 from judging.calibration import brier, expected_calibration_error, probabilities, reliability
 from judging.comparison import ABSENT, Paired, confusion, decided, flips, holm, paired, scored, share, win_tie_loss
 from judging.evidence import Evidence, RunEvidence, read
+from judging.length import length_preference
 from judging.models import JudgeRun
 from judging.policies import Gold, NoGold, Policy
 from judging.position import judge_position
@@ -39,11 +40,12 @@ NO_SIDES = "All verdicts are ties or invalid."
 
 @dataclass(frozen=True)
 class Person:
-    """One annotator: labels, side, and how they do against the majority of the others."""
+    """One annotator: labels, side, the longer response, and how they do against the majority of the others."""
 
     user: User
     n: int
     first_share: Measure
+    length_preference: Measure
     against_others: dict[str, Measure]
 
 
@@ -52,6 +54,7 @@ class Humans:
     """cohen, between: keyed by indices (a, b) of people, a < b. ceiling: each label against the others' majority."""
 
     people: list[Person]
+    length_preference: Measure
     agreement: dict[str, Measure]
     cohen: dict[tuple[int, int], Measure]
     between: dict[tuple[int, int], list[list[int]]]
@@ -61,7 +64,8 @@ class Humans:
 
 @dataclass(frozen=True)
 class JudgeScore:
-    """A judge's row. measures: accuracy to kappa, first_share, first_share_after_rule, flip_rate, ece, brier."""
+    """A judge's row. measures: those of `classification`, first_share, first_share_after_rule, length_preference,
+    flip_rate, ece, brier."""
 
     name: str
     kind: str
@@ -133,7 +137,7 @@ def scores_of(
 def score(evidence: Evidence, *, policy: Policy, epsilon: float, resamples: int, seed: int) -> Scores:
     gold = gold_of(evidence, policy)
     bootstrap = PromptBootstrap(evidence.prompts, resamples, seed)
-    choices = _choices(evidence, policy, gold)
+    choices = choices_of(evidence, policy, gold)
     judges = [_judge_score(evidence, policy, gold, said, run, name, bootstrap, epsilon) for name, said, run in choices]
     counts = np.bincount(gold[gold != ABSENT], minlength=3)
     return Scores(
@@ -190,7 +194,7 @@ def gold_of(evidence: Evidence, policy: Policy) -> Integers:
 Said = tuple[str, Integers, RunEvidence | None]
 
 
-def _choices(evidence: Evidence, policy: Policy, gold: Integers) -> list[Said]:
+def choices_of(evidence: Evidence, policy: Policy, gold: Integers) -> list[Said]:
     """What each judge and baseline says of each pair: (name, choices, run). A baseline that has a run is that run."""
     said: list[Said] = [
         (run.run.judge.name, decided(run.passes, conflict=policy.conflict, invalid=policy.invalid), run)
@@ -231,6 +235,7 @@ def _judge_score(
     none = Measure(None, undefined="A baseline sees no order.")
     extra = {"first_share": none, "flip_rate": none, "ece": none, "brier": none} | passes_of
     extra["first_share_after_rule"] = _share_of_first(said, bootstrap)
+    extra["length_preference"] = length_preference(said, evidence.lengths, bootstrap)
     n_judged = 0 if run is None else int(((run.passes.given != ABSENT) | (run.passes.swapped != ABSENT)).sum())
     return JudgeScore(
         name=name,
@@ -311,6 +316,7 @@ def humans_of(evidence: Evidence, *, resamples: int = RESAMPLES, seed: int = 0) 
     labelled = votes.sum(axis=1) > 0
     of_pairs = PromptBootstrap(evidence.prompts[labelled], resamples, seed)
     of_labels = PromptBootstrap(evidence.prompts[pairs], resamples, seed)
+    lengths = evidence.lengths[:, pairs]
     people = []
     for rater, user in enumerate(evidence.annotators):
         own = raters == rater
@@ -320,6 +326,7 @@ def humans_of(evidence: Evidence, *, resamples: int = RESAMPLES, seed: int = 0) 
                 user,
                 int(own.sum()),
                 position(aligned, evidence.label_swapped, of_labels),
+                length_preference(aligned, lengths, of_labels),
                 scored(np.where(own, others, ABSENT), aligned, of_labels),
             )
         )
@@ -327,6 +334,7 @@ def humans_of(evidence: Evidence, *, resamples: int = RESAMPLES, seed: int = 0) 
     met = [(a, b) for a, b in combinations(range(n_raters), 2)]
     return Humans(
         people=people,
+        length_preference=length_preference(choices, lengths, of_labels),
         agreement=overall(votes[labelled], of_pairs),
         cohen={key: _cohen(evidence, key, tables[key], labelled, of_pairs) for key in met},
         between={key: tables[key].tolist() for key in met},

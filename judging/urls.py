@@ -23,6 +23,7 @@ urlpatterns: list[URLPattern] = [
     path("datasets/<slug:slug>/study/days.csv", study.study_csv, {"table": "days"}, name="study_days"),
     path("datasets/<slug:slug>/leaderboard/", leaderboard.leaderboard, name="leaderboard"),
     path("datasets/<slug:slug>/ranking/", ranking.ranking, name="ranking"),
+    path("datasets/<slug:slug>/leaderboard/slices/", leaderboard.leaderboard_slices, name="leaderboard_slices"),
     path("datasets/<slug:slug>/agreement/", agreement.agreement, name="agreement"),
     path("datasets/<slug:slug>/agreement.csv", agreement.agreement_file, name="agreement_file"),
     path("datasets/<slug:slug>/review/", review.review, name="review"),

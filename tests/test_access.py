@@ -46,6 +46,7 @@ DOORS = {
     "study_days": Door(TEAM, "dataset"),
     "leaderboard": Door(TEAM, "dataset"),
     "ranking": Door(TEAM, "dataset"),
+    "leaderboard_slices": Door(TEAM, "dataset"),
     "agreement": Door(TEAM, "dataset"),
     "agreement_file": Door(TEAM, "dataset"),
     "review": Door(TEAM, "dataset"),

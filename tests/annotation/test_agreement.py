@@ -162,6 +162,23 @@ def test_many_prompts_are_resampled_as_few_are(monkeypatch):
     assert np.cov(quick.T) == pytest.approx(np.cov(plain.T), rel=0.15, abs=15)
 
 
+def test_many_prompts_of_many_kinds_have_the_intervals_that_drawing_each_would_give(monkeypatch):
+    rng = np.random.default_rng(3)
+    prompts = np.arange(4000).repeat(6)
+    likes = rng.random(4000).repeat(6)
+    codes = np.where(rng.random(24000) < likes, 0, rng.integers(-1, 5, 24000))
+    monkeypatch.setattr("annotation.bootstrap.DRAWN_LIMIT", 10**12)
+    drawn = PromptBootstrap(prompts, 2000, 1).counts(codes, 5)
+    monkeypatch.setattr("annotation.bootstrap.DRAWN_LIMIT", 0)
+    limit = PromptBootstrap(prompts, 2000, 1).counts(codes, 5)
+    for code in range(5):
+        ends = (np.quantile(counts[:, code], [0.025, 0.975]) for counts in (drawn, limit))
+        (low, high), (other_low, other_high) = ends
+        assert abs(low - other_low) + abs(high - other_high) < 0.1 * (high - low)
+    np.testing.assert_allclose(np.corrcoef(limit.T), np.corrcoef(drawn.T), atol=0.08)
+    assert (PromptBootstrap(prompts, 50, 2).counts(np.where(prompts, -1, 0), 1) >= 0).all()
+
+
 def test_the_interval_covers_what_is_true_about_as_often_as_it_says():
     """A hundred and twenty samples of 60 prompts with 5 alike pairs each: the clustered interval covers the truth."""
     rng = np.random.default_rng(5)

@@ -42,6 +42,9 @@ def test_accuracy_precision_recall_f1_and_kappa_are_scikit_learns(both):
     p, r, f1, _ = precision_recall_fscore_support(gold, said, labels=[0, 1, 2], average="macro", zero_division=0)
     assert found["accuracy"] == pytest.approx(accuracy_score(gold, said))
     assert (found["precision_macro"], found["recall_macro"], found["f1_macro"]) == pytest.approx((p, r, f1))
+    p, r, f1, _ = precision_recall_fscore_support(gold, said, labels=[0, 1, 2], average="weighted", zero_division=0)
+    weighted = found["precision_weighted"], found["recall_weighted"], found["f1_weighted"]
+    assert weighted == pytest.approx((p, r, f1))
     assume(len(set(gold) | set(said)) > 1)
     assert found["kappa"] == pytest.approx(cohen_kappa_score(gold, said))
 
@@ -143,6 +146,19 @@ def test_calibration_by_hand():
     assert expected_calibration_error(gold, np.full((5, 3), np.nan)).undefined
 
 
+@pytest.mark.parametrize("n_prompts", [400, 9000])
+def test_a_mean_is_divided_by_what_the_same_draw_counted(n_prompts):
+    rng = np.random.default_rng(2)
+    prompts = np.arange(n_prompts).repeat(3)
+    # Always as far off: however many pairs a draw holds, the mean is the same, if both are of one draw.
+    gold = rng.integers(0, 3, len(prompts))
+    p = np.full((len(prompts), 3), 0.2)
+    p[np.arange(len(prompts)), gold] = 0.6
+    p[rng.random(len(prompts)) < 0.5] = np.nan
+    found = brier(gold, p, PromptBootstrap(prompts, 200))
+    assert found.interval == pytest.approx((found.value, found.value))
+
+
 def test_probabilities_of_both_orders_are_averaged_unless_the_given_order_counts():
     run = passes([1], [1], [[0, 1, 0]], [[0, 0.5, 0.5]], both=True)
     assert probabilities(run, conflict=Conflict.TIE).tolist() == [[0, 0.75, 0.25]]
@@ -236,6 +252,17 @@ def test_released_figures(released, judge, invalid, n, figures, kappa):
     names = ("accuracy", "precision_macro", "recall_macro", "f1_macro")
     assert tuple(round(found[name].value, 4) for name in names) == figures
     assert round(found["kappa"].value, 3) == kappa
+
+
+@needs_pandalm
+@pytest.mark.parametrize(
+    ("judge", "figures"), [("gpt", (0.6922, 0.7107, 0.6994)), ("pandalm", (0.6690, 0.6677, 0.6682))]
+)
+def test_weighted_averages_of_the_released_files(released, judge, figures):
+    said = comparison.decided(passes(released[judge]), conflict=Conflict.GIVEN, invalid=Invalid.TIE)
+    found = comparison.scored(released["gold"], said)
+    names = ("precision_weighted", "recall_weighted", "f1_weighted")
+    assert tuple(round(found[name].value, 4) for name in names) == figures
 
 
 @needs_pandalm

@@ -6,17 +6,21 @@ import re
 import pytest
 from django.core.cache import cache
 from django.core.management import call_command
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.timezone import now
 
 from annotation.models import Dataset, Pair, Role
 from jobs.models import Job
 from judging import leaderboard
-from judging.models import Judge, JudgeRun
+from judging.dataset_page import numbers_of
+from judging.evidence import read
+from judging.models import Judge, JudgeRun, Verdict
 from judging.policies import PRESETS
 from tests import factories
-from tests.judging.scored import make_judge, make_scored_dataset, make_verdict
+from tests.judging.scored import ROWS, make_judge, make_scored_dataset, make_verdict
 from tests.pandalm import FOLDER, GPT, PANDALM, TEST_SET, needs_pandalm
 
 pytestmark = pytest.mark.django_db
@@ -186,13 +190,68 @@ def test_the_page_of_a_large_dataset_comes_before_its_numbers_too(reviewer, monk
     assert "24 of 24 labels" in text_of(reviewer.get(where, {"wait": "1"}))
 
 
-def test_what_took_long_is_kept_and_what_was_quick_is_not(monkeypatch):
-    dataset, _ = make_scored_dataset()
+def test_what_was_made_is_kept_until_a_row_is_another(reviewer):
+    dataset, run = make_scored_dataset()
     ask = {"dataset": dataset, "policy": PRESETS["paper"], "wait": True}
-    monkeypatch.setattr(leaderboard, "QUICK_SECONDS", 60)
-    assert leaderboard.leaderboard_of(**ask).made_at != leaderboard.leaderboard_of(**ask).made_at
-    monkeypatch.setattr(leaderboard, "QUICK_SECONDS", 0)
-    assert leaderboard.leaderboard_of(**ask).made_at == leaderboard.leaderboard_of(**ask).made_at
+    made = leaderboard.leaderboard_of(**ask)
+    assert leaderboard.leaderboard_of(**ask).made_at == made.made_at
+    assert leaderboard.leaderboard_of(**ask | {"policy": PRESETS["default"]}).made_at != made.made_at
+    before = board(reviewer, "scored", policy="paper").content
+    assert board(reviewer, "scored", policy="paper").content.count(b"Computed") == 1
+    Verdict.objects.filter(run=run, swapped=False, choice=2).update(choice=1)
+    assert leaderboard.leaderboard_of(**ask).made_at != made.made_at
+    assert board(reviewer, "scored", policy="paper").content != before
+    newest = leaderboard.leaderboard_of(**ask).made_at
+    run.judge.name = "renamed"
+    run.judge.save()
+    assert leaderboard.leaderboard_of(**ask).made_at != newest
+    assert "renamed" in text_of(board(reviewer, "scored", policy="paper"))
+
+
+def test_the_numbers_of_the_dataset_page_are_kept_until_a_label_is_another(reviewer):
+    dataset, _ = make_scored_dataset()
+    before = numbers_of(dataset=dataset, wait=True)
+    assert numbers_of(dataset=dataset, wait=True).made_at == before.made_at
+    label = dataset.pairs.first().labels.first()
+    label.choice = 0
+    label.save()
+    assert numbers_of(dataset=dataset, wait=True).made_at != before.made_at
+
+
+def test_what_references_favour_is_read_once_a_pair():
+    dataset, _ = make_scored_dataset()
+    prompt = factories.make_prompt(reference="the very best answer")
+    near = factories.make_pair(dataset=dataset, prompt=prompt, texts=("something else", "the best answer"))
+    assert read(dataset).nearer_reference[-1] == 2
+    with CaptureQueriesContext(connection) as asked:
+        assert read(dataset).nearer_reference[-1] == 2
+    assert not [query for query in asked if "reference" in query["sql"]]
+    factories.make_pair(dataset=dataset, prompt=prompt, texts=("the very best answer", "no"))
+    assert read(dataset).nearer_reference[-2:].tolist() == [2, 1]
+    near.delete()
+    assert read(dataset).nearer_reference[-1] == 1
+
+
+def test_the_column_of_length_tells_who_takes_the_longer_response(reviewer):
+    make_scored_dataset()
+    made = leaderboard.leaderboard_of(dataset=Dataset.objects.get(), policy=PRESETS["default"], wait=True)
+    found = {row.name: row.measures["length_preference"] for row in made.rows}
+    assert (found["longer response"].value, found["longer response"].n) == (1, 8)
+    assert found["shorter response"].value == 0
+    # Twenty labels choose a side, ten of them the first response, which is the longer one of every pair.
+    said = [choice for labels, _, _ in ROWS for choice in labels if choice]
+    assert (found["People"].value, found["People"].n) == (said.count(1) / len(said), len(said))
+    assert "Takes the longer" in text_of(board(reviewer, "scored"))
+
+
+def test_weighted_averages_come_where_they_are_asked_for(reviewer):
+    make_scored_dataset()
+    assert "Weighted F1" not in text_of(board(reviewer, "scored"))
+    asked = board(reviewer, "scored", weighted="on", policy="paper")
+    assert "Weighted F1" in text_of(asked)
+    assert 'href="?policy=paper">Macro averages alone' in asked.content.decode()
+    wrong = board(reviewer, "scored", weighted="micro")
+    assert (wrong.status_code, "“micro” is none of the averages" in text_of(wrong)) == (400, True)
 
 
 @pytest.mark.parametrize("name", ["leaderboard", "dataset"])
