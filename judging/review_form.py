@@ -295,6 +295,15 @@ class ReviewForm(LabelFields):
         kept.update(said)
         return kept.urlencode()
 
+    @classmethod
+    def carried(cls, query: str) -> str:
+        """Of a query string what goes along from page to page, right or wrong."""
+        said, kept = QueryDict(query), QueryDict(mutable=True)
+        for name in cls.CARRIED:
+            if said.get(name):
+                kept[name] = said[name]
+        return kept.urlencode()
+
     @property
     def names_toggled(self) -> str:
         return self.query_without("names") if self.names_hidden else self.query_without(names="hidden")

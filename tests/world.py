@@ -11,7 +11,7 @@ from annotation.onboarding import answer_practice
 from annotation.rework import send_back
 from jobs.lifecycle import enqueue
 from judging.audits.auditing import claim_item
-from judging.models import JudgeRun, Verdict
+from judging.models import JudgeRun, SavedFilter, Verdict
 from judging.prompt_templates import save_template
 from judging.prompts import CRITERIA_TEXTS
 from tests import factories
@@ -57,8 +57,12 @@ def make_world() -> SimpleNamespace:
     template = save_template(name="plain", about="Plain", texts=changed, newest=1, by=researcher)
     training_run = make_training_run(judge_run=run, by=researcher)
     candidate = make_training_run(judge_run=run, by=researcher, purpose="candidate")
+    saved_filter = SavedFilter.objects.create(
+        dataset=dataset, owner=researcher, name="Invalid ones", query="kind=invalid", shared=True
+    )
     return SimpleNamespace(
         template=template,
+        saved_filter=saved_filter,
         training_run=training_run,
         snapshot=training_run.snapshot,
         checkpoint=training_run.checkpoints.get(),

@@ -3,7 +3,7 @@
 import hashlib
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -29,11 +29,18 @@ PIECE = 256 * 1024
 class Export:
     """One file of one dataset, as it is in one moment. `made_by` is None for whoever has the terminal.
 
+    `chosen` are the ids of the pairs that are wanted, in rising order, where not all are.
     Raises ExportError for options that do not fit the format or the dataset.
     """
 
     def __init__(
-        self, *, dataset: Dataset, format_name: str, options: Options | None = None, made_by: User | None = None
+        self,
+        *,
+        dataset: Dataset,
+        format_name: str,
+        options: Options | None = None,
+        made_by: User | None = None,
+        chosen: Sequence[int] | None = None,
     ) -> None:
         if format_name not in FORMATS:
             raise ExportError(f"No format is called {format_name}: choose one of {', '.join(FORMATS)}.")
@@ -41,6 +48,7 @@ class Export:
         self.format: Format = FORMATS[format_name]
         self.options = _fitting(self.format, dataset, options or Options())
         self._made_by = made_by
+        self._chosen = chosen
         self._made_at = datetime.now(UTC)
         self._sha256 = hashlib.sha256()
         self._bytes = 0
@@ -54,7 +62,8 @@ class Export:
     def pieces(self) -> Iterator[bytes]:
         """The file, to be read to its end at once: until then the database holds the moment."""
         with one_moment():
-            reader = Reader(self.dataset, policy=self.options.policy, with_verdicts=self.format.has_verdicts)
+            reads = {"policy": self.options.policy, "with_verdicts": self.format.has_verdicts, "chosen": self._chosen}
+            reader = Reader(self.dataset, **reads)
             self._made_at = datetime.now(UTC)
             self._work = Work(dataset=self.dataset, options=self.options, reader=reader)
             for piece in _gathered(self.format.write(self._work)):

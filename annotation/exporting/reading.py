@@ -3,6 +3,7 @@
 Rows come by kept statements in the binary format and are never made into objects of models: that is ten times the work.
 """
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ SELECT pair.id, pair.external_id, prompt.instruction, prompt.input, prompt.refer
   JOIN annotation_response second ON second.id = pair.response_2_id
  WHERE pair.dataset_id = %s AND pair.id > %s ORDER BY pair.id LIMIT %s
 """
+_CHOSEN_PAIRS = _PAIRS.replace("pair.id > %s", "pair.id > %s AND pair.id = ANY(%s)")
 _LABELS = """
 SELECT label.pair_id, label.annotator_id, label.choice, label.rationale, label.seconds, label.shown_swapped,
        label.created_at, NULLIF(label.changed_at, label.created_at), label.flag, label.guideline_id,
@@ -109,12 +111,18 @@ class Counts:
 
 
 class Reader:
-    """All pairs of a dataset, in the order in which they came in, read in the transaction that is open."""
+    """All pairs of a dataset, or the chosen ones, in the order in which they came in, in the transaction that is open.
 
-    def __init__(self, dataset: Dataset, *, policy: str = "", with_verdicts: bool = True) -> None:
+    chosen: ids of pairs in rising order; those that are not of the dataset are passed over.
+    """
+
+    def __init__(
+        self, dataset: Dataset, *, policy: str = "", with_verdicts: bool = True, chosen: Sequence[int] | None = None
+    ) -> None:
         self.counts = Counts()
         self._dataset = dataset
         self._with_verdicts = with_verdicts
+        self._chosen = chosen
         self._gold: Gold | None = gold_rule().gold_of(dataset=dataset, policy=policy) if policy else None
         self._generators: dict[int | None, str] = dict(Generator.objects.values_list("pk", "name"))
         self._people: dict[int, str] = dict(User.objects.values_list("pk", "username"))
@@ -126,11 +134,22 @@ class Reader:
 
     def __iter__(self) -> Iterator[Exported]:
         after, size = 0, FIRST_CHUNK
-        while chunk := rows(_PAIRS, [self._dataset.pk, after, size]):
+        while chunk := self._chunk(after, size):
             after = chunk[-1][0]
             yield from self._arranged(chunk)
             characters = sum(len(text) for row in chunk for text in row[2:8]) + 1
             size = max(1, min(CHUNK, 4 * size, CHUNK_CHARACTERS * len(chunk) // characters))
+
+    def _chunk(self, after: int, size: int) -> list[tuple[Any, ...]]:
+        if self._chosen is None:
+            return rows(_PAIRS, [self._dataset.pk, after, size])
+        # Of these all may have gone since they were chosen: that is not the end of them.
+        start = bisect_right(self._chosen, after)
+        while ids := self._chosen[start : start + size]:
+            if found := rows(_CHOSEN_PAIRS, [self._dataset.pk, after, list(ids), size]):
+                return found
+            start += size
+        return []
 
     def _arranged(self, chunk: list[tuple[Any, ...]]) -> Iterator[Exported]:
         ids = [row[0] for row in chunk]

@@ -1,6 +1,6 @@
 from judging.models.answers import ApiAnswer, ApiBatch
 from judging.models.audits import Audit, AuditItem, AuditStratum
-from judging.models.filters import FilterMark
+from judging.models.filters import FilterMark, SavedFilter
 from judging.models.judges import Judge, JudgeRun, Verdict, VerdictRevision
 from judging.models.sharing import Chunk
 from judging.models.templates import PromptTemplate
@@ -16,6 +16,7 @@ __all__ = [
     "Judge",
     "JudgeRun",
     "PromptTemplate",
+    "SavedFilter",
     "Verdict",
     "VerdictRevision",
 ]

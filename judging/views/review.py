@@ -13,7 +13,7 @@ from annotation.roles import reviewers_only
 from judging import review as listing
 from judging.disagreement import Criteria
 from judging.explaining import ExplainError, ask_reason
-from judging.models import JudgeRun, Verdict
+from judging.models import JudgeRun, SavedFilter, Verdict
 from judging.pair_review import queue_around, reading_of
 from judging.policies import PRESETS
 from judging.review_form import ReviewForm
@@ -31,7 +31,9 @@ def review(request: HttpRequest, slug: str) -> HttpResponse:
     places = {name: form.cleaned_data[name] for name in ("order", "after", "before")}
     page = listing.page(criteria, **places)
     rows = listing.rows(criteria, page.ids)
-    return render(request, "judging/review.html", {"dataset": dataset, "form": form, "page": page, "rows": rows})
+    saved = SavedFilter.objects.filter(dataset=dataset).visible_to(request.user)
+    context = {"dataset": dataset, "form": form, "page": page, "rows": rows, "saved": saved}
+    return render(request, "judging/review.html", context)
 
 
 @require_safe

@@ -29,6 +29,7 @@ NO_PAGES = {
     "pair_next",
     "review_count",
     "run_progress",
+    "review_export",
     "study_days",
     "study_people",
     "training_live",
