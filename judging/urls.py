@@ -30,6 +30,7 @@ urlpatterns: list[URLPattern] = [
     path("datasets/<slug:slug>/review/", review.review, name="review"),
     path("datasets/<slug:slug>/review/count/", review.review_count, name="review_count"),
     path("datasets/<slug:slug>/review/export/", review_desk.review_export, name="review_export"),
+    path("datasets/<slug:slug>/review/queue/", review_desk.review_queue, name="review_queue"),
     path("datasets/<slug:slug>/review/filters/", review_desk.saved_filters, name="saved_filters"),
     path("review-filters/<int:pk>/", review_desk.saved_filter_change, name="saved_filter_change"),
     path("review-filters/<int:pk>/delete/", review_desk.saved_filter_delete, name="saved_filter_delete"),

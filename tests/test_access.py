@@ -52,6 +52,7 @@ DOORS = {
     "review": Door(TEAM, "dataset"),
     "review_count": Door(TEAM, "dataset"),
     "review_export": Door(TEAM, "dataset"),
+    "review_queue": Door(TEAM, "dataset"),
     "saved_filters": Door(TEAM, "dataset"),
     "saved_filter_change": Door(TEAM, "saved_filter", post=True),
     "saved_filter_delete": Door(TEAM, "saved_filter", post=True),

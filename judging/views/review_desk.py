@@ -1,4 +1,4 @@
-"""What is done with a list of the review as a whole: kept under a name, taken out as a file."""
+"""What is done with a list of the review as a whole: kept under a name, taken out as a file, sent to people."""
 
 from django.contrib import messages
 from django.http import FileResponse, HttpRequest, HttpResponse
@@ -8,10 +8,12 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from annotation.exporting.making import on_disk
 from annotation.models import Dataset
+from annotation.queueing import QueueError, queue_of, send
 from annotation.roles import reviewers_only
 from judging.models import SavedFilter
 from judging.review_export import ExportAskedForm, export_of
 from judging.review_form import ReviewForm
+from judging.review_selection import pairs_asked
 from judging.saved_filters import NameForm, SavedFilterError, change, save, shown
 
 
@@ -74,3 +76,23 @@ def saved_filter_delete(request: HttpRequest, pk: int) -> HttpResponse:
     found.delete()
     messages.success(request, f"The filter “{found}” is deleted. No pair was touched.")
     return redirect("saved_filters", found.dataset.slug)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@reviewers_only
+def review_queue(request: HttpRequest, slug: str) -> HttpResponse:
+    """Have people label the pairs of a list, or the one pair that is named, next: first how many, then do it."""
+    dataset = get_object_or_404(Dataset.objects.visible_to(request.user), slug=slug)
+    form = ReviewForm(request.GET, dataset=dataset)
+    context = {"dataset": dataset, "form": form, "query": request.GET.urlencode()}
+    back = reverse("review", args=[slug])
+    try:
+        ids = pairs_asked(form, request.GET.get("pair", ""))
+        if request.method == "POST":
+            sent = send(dataset=dataset, pair_ids=ids, known=request.POST.get("known", ""))
+            messages.success(request, f"{sent.sent:,} pair{'' if sent.sent == 1 else 's'} will be labelled next.")
+            return redirect(f"{reverse('pair', args=ids) if request.GET.get('pair') else back}?{form.query}")
+        context["queue"] = queue_of(dataset=dataset, pair_ids=ids)
+        return render(request, "judging/review_queue.html", context)
+    except QueueError as error:
+        return render(request, "judging/review_queue.html", context | {"error": str(error)}, status=400)

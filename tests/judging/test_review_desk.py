@@ -10,7 +10,8 @@ from django.urls import reverse
 
 from annotation.exporting import reading
 from annotation.exporting.reading import Reader
-from annotation.models import Pair, Role
+from annotation.models import Pair, Role, Slot
+from judging import review_selection
 from judging.models import JudgeRun, SavedFilter
 from tests import factories
 from tests.judging.scored import MAJORITY, make_judge, make_scored_dataset
@@ -162,3 +163,40 @@ class TestExport:
 
 def pairs() -> list[Pair]:
     return list(Pair.objects.filter(dataset__slug="scored").order_by("pk"))
+
+
+class TestQueue:
+    where = "/datasets/scored/review/queue/"
+
+    def test_it_says_how_many_before_it_happens_and_then_does_just_that(self, reviewer, scored):
+        query = {"kind": "order_flip", "run": scored[1].pk}
+        page = reviewer.get(self.where, query)
+        assert "2 pairs would go to people" in page_of(page)
+        known = page.context["queue"].known
+        address = f"{self.where}?kind=order_flip&run={scored[1].pk}"
+        done = reviewer.post(address, {"known": known}, follow=True)
+        assert "2 pairs will be labelled next." in page_of(done)
+        assert Slot.objects.filter(dataset=scored[0], state="free").count() == 2
+        twice = reviewer.post(address, {"known": known})
+        assert (twice.status_code, "Look at them again" in page_of(twice)) == (400, True)
+        assert "0 pairs would go to people" in page_of(reviewer.get(address))
+
+    def test_a_single_pair_can_be_sent(self, reviewer, scored):
+        page = reviewer.get(self.where, {"pair": pairs()[0].pk})
+        assert "1 pair would go to people" in page_of(page)
+        assert page.context["queue"].further == [pairs()[0].pk]
+
+    @pytest.mark.parametrize(
+        ("query", "words"),
+        [
+            ({"kind": "nothing"}, "These filters are wrong"),
+            ({"source": "nowhere"}, "No pair matches"),
+            ({"pair": "x"}, "no such pair"),
+            ({"pair": "999999"}, "no such pair"),
+            ({}, "More than 3 pairs match"),
+        ],
+    )
+    def test_what_cannot_be_sent_is_told(self, reviewer, scored, monkeypatch, query, words):
+        monkeypatch.setattr(review_selection, "MOST", 3)
+        response = reviewer.get(self.where, query)
+        assert (response.status_code, words in page_of(response)) == (400, True)
