@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("annotation", "0019_fixed_by_an_audit"),
-        ("judging", "0009_filter_marks"),
+        ("judging", "0011_shared_runs"),
     ]
 
     operations = [
