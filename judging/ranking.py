@@ -1,23 +1,22 @@
 """Generators ranked by people and by each judge: what the ranking page of a dataset shows."""
 
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import combinations
 from urllib.parse import urlencode
 
 import numpy as np
-from django.core.cache import cache
 from django.utils import timezone
 
 from annotation.agreement import Measure
 from annotation.bootstrap import RESAMPLES, Integers, PromptBootstrap
-from annotation.models import Dataset, Pair
+from annotation.models import Dataset
 from jobs.models import Job
 from judging import scoring
 from judging.comparison import ABSENT, INVALID, decided, win_tie_loss
-from judging.evidence import Evidence, read_people, run_evidence, runs_that_count
-from judging.leaderboard import AT_ONCE, KEPT_FOR, QUICK_SECONDS
+from judging.evidence import Evidence, read_people, runs_evidence, runs_that_count
+from judging.keeping import content_of, kept
+from judging.leaderboard import has_many
 from judging.length_control import LengthControl, length_control, win_rate
 from judging.models import JudgeRun
 from judging.policies import Policy
@@ -137,27 +136,21 @@ class Ranking:
 
 def ranking_of(*, dataset: Dataset, policy: Policy, baseline: str = "", wait: bool) -> Ranking | None:
     """The ranking, or None where it takes long to make and the caller would not wait; kept as the leaderboard is."""
-    key = f"ranking:{dataset.pk}:{policy.name}:{_key(baseline)}"
-    kept = cache.get(key)
-    if kept is not None:
-        return kept
-    if not wait and Pair.objects.filter(dataset=dataset)[AT_ONCE : AT_ONCE + 1].exists():
+    if not wait and has_many(dataset):
         return None
-    started = time.perf_counter()
-    made = rank(dataset=dataset, policy=policy, baseline=baseline)
-    took = time.perf_counter() - started
-    if took > QUICK_SECONDS:
-        cache.set(key, made, KEPT_FOR * took)
-    return made
+    evidence = evidence_of(dataset)
+    name = f"ranking:{dataset.pk}:{policy.name}:{baseline.encode().hex()}"
+    return kept(name, content_of(evidence), lambda: rank(evidence, policy=policy, baseline=baseline))
 
 
-def _key(name: str) -> str:
-    return name.encode().hex()
-
-
-def rank(*, dataset: Dataset, policy: Policy, baseline: str = "", resamples: int = RESAMPLES, seed: int = 0) -> Ranking:
-    """Rank the dataset's generators. A baseline that is none of them is the first by name."""
+def evidence_of(dataset: Dataset) -> Evidence:
+    """What people said, and the run that stands for each judge."""
     people = read_people(dataset)
+    return replace(people, runs=runs_evidence(runs_that_count(dataset), people.pair_ids))
+
+
+def rank(people: Evidence, *, policy: Policy, baseline: str = "", resamples: int = RESAMPLES, seed: int = 0) -> Ranking:
+    """Rank the dataset's generators. A baseline that is none of them is the first by name."""
     names = people.generators
     baseline = baseline if baseline in names else next(iter(names), "")
     bootstrap = PromptBootstrap(people.prompts, resamples, seed)
@@ -165,10 +158,9 @@ def rank(*, dataset: Dataset, policy: Policy, baseline: str = "", resamples: int
     gold = scoring.gold_of(people, policy)
     if (gold != ABSENT).any():
         raters.append(_rater(PEOPLE, None, people, gold, policy, baseline, bootstrap))
-    for run in runs_that_count(dataset):
-        passes = run_evidence(run, people.pair_ids).passes
-        said = decided(passes, conflict=policy.conflict, invalid=policy.invalid)
-        raters.append(_rater(run.judge.name, run, people, said, policy, baseline, bootstrap))
+    for one in people.runs:
+        said = decided(one.passes, conflict=policy.conflict, invalid=policy.invalid)
+        raters.append(_rater(one.run.judge.name, one.run, people, said, policy, baseline, bootstrap))
     return Ranking(
         names=names,
         baseline=baseline,

@@ -15,7 +15,7 @@ from annotation.slots import make_slots
 from judging import review
 from judging.models import JudgeRun
 from judging.policies import PRESETS, policy_named
-from judging.ranking import PEOPLE, rank
+from judging.ranking import PEOPLE, evidence_of, rank
 from judging.review_form import ReviewForm
 from tests import factories
 from tests.judging.scored import make_judge, make_verdict
@@ -67,7 +67,7 @@ def made_pair(dataset, prompt, names, texts):
     "policy", ["default", "paper", "released-files", "majority.out.out.average", "unanimous.tie.wrong.given"]
 )
 def test_every_number_leads_to_exactly_its_pairs(dataset: Dataset, policy: str) -> None:
-    ranking = rank(dataset=dataset, policy=policy_named(policy), resamples=50)
+    ranking = rank(evidence_of(dataset), policy=policy_named(policy), resamples=50)
     assert [rater.name for rater in ranking.raters] == [PEOPLE, "a judge"]
     for rater in ranking.raters:
         assert len(rater.cells) == 3
@@ -80,7 +80,7 @@ def test_every_number_leads_to_exactly_its_pairs(dataset: Dataset, policy: str) 
 
 
 def test_the_other_side_of_the_matrix_leads_to_the_same_pairs(dataset: Dataset) -> None:
-    judge = rank(dataset=dataset, policy=PRESETS["default"], resamples=50).raters[1]
+    judge = rank(evidence_of(dataset), policy=PRESETS["default"], resamples=50).raters[1]
     rows = dict(judge.matrix)
     one, other = rows["amber"][2], rows["coral"][0]
     assert (one.win, one.loss, one.tie) == (other.loss, other.win, other.tie)
@@ -90,13 +90,13 @@ def test_the_other_side_of_the_matrix_leads_to_the_same_pairs(dataset: Dataset) 
 
 
 def test_an_invalid_verdict_ranks_nobody(dataset: Dataset) -> None:
-    judge = rank(dataset=dataset, policy=PRESETS["default"], resamples=50).raters[1]
+    judge = rank(evidence_of(dataset), policy=PRESETS["default"], resamples=50).raters[1]
     assert judge.invalid > 0
     assert judge.n + judge.invalid == 48
 
 
 def test_the_better_stands_first_and_taus_have_their_n(dataset: Dataset) -> None:
-    ranking = rank(dataset=dataset, policy=PRESETS["default"], baseline="coral", resamples=200)
+    ranking = rank(evidence_of(dataset), policy=PRESETS["default"], baseline="coral", resamples=200)
     people = ranking.raters[0]
     assert [each.name for each in people.ranked] == ["amber", "blue", "coral"]
     assert [each.place for each in people.ranked] == [1, 2, 3]
@@ -113,11 +113,11 @@ def test_the_better_stands_first_and_taus_have_their_n(dataset: Dataset) -> None
 
 def test_without_labels_the_judges_rank_alone_and_without_generators_nobody_does(dataset: Dataset) -> None:
     empty = factories.make_dataset(slug="unnamed", pairs=2)
-    assert rank(dataset=empty, policy=PRESETS["default"]).names == []
+    assert rank(evidence_of(empty), policy=PRESETS["default"]).names == []
     judged = factories.make_dataset(slug="judged")
     pair = factories.make_pair(dataset=judged, generators=("amber", "blue"))
     make_verdict(JudgeRun.objects.create(judge=make_judge("other"), dataset=judged), pair, 1)
-    ranking = rank(dataset=judged, policy=PRESETS["default"])
+    ranking = rank(evidence_of(judged), policy=PRESETS["default"])
     assert [rater.name for rater in ranking.raters] == ["other"]
     assert ranking.raters[0].undefined
 
