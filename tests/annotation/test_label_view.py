@@ -106,7 +106,16 @@ def test_the_short_address_leads_home_when_nothing_is_left(browser):
 
 def test_when_all_is_labelled_the_page_says_so(browser, page, dataset):
     dataset.pairs.all().delete()
-    assert "Nothing left to label here" in browser.get(page).text
+    text = browser.get(page).text
+    assert "Nothing left to label here" in text
+    assert 'id="back"' not in text
+
+
+def test_the_last_decision_opens_again_where_nothing_is_left(browser, page, dataset):
+    while form := fields(browser.get(page)):
+        browser.post(page, {**form, "choice": "1"})
+    last = Label.objects.latest("pk").pair_id
+    assert f'id="back" href="{reverse("label_pair", args=[dataset.slug, last])}"' in browser.get(page).text
 
 
 @pytest.mark.parametrize("role", [Role.REVIEWER, Role.RESEARCHER, Role.ADMINISTRATOR])
