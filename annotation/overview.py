@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from django.db.models import Count
 
-from annotation.models import ControlAnswer, Dataset, Label, Pair, Slot, User
+from annotation.models import ControlAnswer, Dataset, Label, Pair, Slot, Standing, User
+from annotation.onboarding import barrier
 from annotation.rework_lists import waiting_by_dataset
 
 
@@ -33,6 +34,8 @@ class OwnOverview:
     """There is a slot that they may still take."""
     came_back: int
     """Their labels that they are asked to look at again."""
+    barrier: Standing | None
+    """What keeps them from labelling now."""
 
 
 def team_overview(*, user: User) -> list[DatasetOverview]:
@@ -56,6 +59,7 @@ def own_overview(*, user: User) -> list[OwnOverview]:
             done[dataset.pk],
             Slot.objects.open_to(user=user, dataset=dataset).exists(),
             came_back.get(dataset.pk, 0),
+            barrier(user=user, dataset=dataset),
         )
         for dataset in datasets
     ]

@@ -9,6 +9,7 @@ from django.db.models import Count, Q
 
 from annotation import prepared
 from annotation.models import ControlAnswer, Dataset, Slot, User
+from annotation.pools import quota_of
 
 # A count is used for a thousand times as long as it took: however large a dataset is, counting for one person at work
 # costs a thousandth of the database's time. In between only what is newer is read, and added to the count.
@@ -120,6 +121,9 @@ def _count(user: User, dataset: Dataset) -> _Count:
     until, pair = latest or (_EVER, None)
     done = Slot.objects.done_by(user).filter(dataset=dataset).count()
     available = done + Slot.objects.open_to(user=user, dataset=dataset).values("pair").distinct().count()
+    quota = quota_of(user=user, dataset=dataset)
+    if quota is not None:
+        available = min(available, max(done, quota))
     answered = ControlAnswer.objects.mixed_into(dataset).filter(annotator=user, attempt=1).count()
     now = time.time()
     return _Count(done, available, until, pair, answered, now + max(_AT_LEAST_SECONDS, _USED_FOR * (now - started)))

@@ -62,6 +62,7 @@ class PairReading:
 @dataclass(frozen=True)
 class QueueEntry:
     pk: int
+    name: str
     instruction: str
     here: bool
 
@@ -94,7 +95,7 @@ def queue_around(pair: Pair, *, criteria: Criteria, order: Order) -> Queue:
     found: Surroundings = around(criteria, order, here)
     ids = [*found.before, pair.pk, *found.after] if found.inside else [*found.before, *found.after]
     asked = snippets(ids)
-    entries = [QueueEntry(pk, asked.get(pk, ""), pk == pair.pk) for pk in ids]
+    entries = [QueueEntry(pk, *asked.get(pk, ("", "")), pk == pair.pk) for pk in ids]
     return Queue(entries, found.previous, found.next, found.inside, here)
 
 

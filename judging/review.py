@@ -146,10 +146,10 @@ def rows(criteria: Criteria, ids: Sequence[int]) -> list[Row]:
     ]
 
 
-def snippets(ids: Iterable[int]) -> dict[int, str]:
-    """The beginning of what was asked, by pair."""
-    asked = Pair.objects.filter(pk__in=ids).values_list("pk", Left("prompt__instruction", SNIPPET))
-    return dict(asked)
+def snippets(ids: Iterable[int]) -> dict[int, tuple[str, str]]:
+    """A pair's id in its dataset, and the beginning of what was asked."""
+    found = Pair.objects.filter(pk__in=ids).values_list("pk", "external_id", Left("prompt__instruction", SNIPPET))
+    return {pk: (name, asked) for pk, name, asked in found}
 
 
 def gold_choices(criteria: Criteria, ids: Sequence[int]) -> dict[int, Choice]:

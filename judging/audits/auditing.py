@@ -10,11 +10,12 @@ from datetime import timedelta
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from annotation.models import Choice, User
+from annotation.models import Choice, Role, User
 from annotation.reveal import AUDITED, close_labelling
 from judging.models import Audit, AuditItem
 
 # Who could still label a pair must not see what a judge said of it: nor of the same two responses in another dataset.
+# Nobody labels a pair that has all its labels; and where it wants more one day, who has audited it is not given it.
 _MAY_LABEL = """
 EXISTS (SELECT FROM annotation_pair own
           JOIN annotation_pair twin ON twin.prompt_id = own.prompt_id
@@ -25,6 +26,7 @@ EXISTS (SELECT FROM annotation_pair own
            AND (dataset.everyone_labels OR EXISTS (
                 SELECT FROM annotation_dataset_annotators team
                  WHERE team.dataset_id = dataset.id AND team.user_id = %(user)s))
+           AND EXISTS (SELECT FROM annotation_slot slot WHERE slot.pair_id = twin.id AND slot.state <> 'done')
            AND NOT EXISTS (SELECT FROM annotation_label label
                             WHERE label.pair_id = twin.id AND label.annotator_id = %(user)s))
 """
@@ -75,6 +77,12 @@ SELECT count(*) FROM judging_audititem item
    AND NOT history @> jsonb_build_array(jsonb_build_object('auditor', %(user)s::bigint))
    AND NOT {_MAY_LABEL} AND NOT {_HAS_SEEN}
 """  # noqa: S608 - all of it is written here
+_ANYBODY = f"""
+SELECT EXISTS (SELECT FROM judging_audititem item, annotation_user person
+ WHERE item.audit_id = %(audit)s AND person.id = ANY(%(people)s) AND item.state <> 'decided'
+   AND NOT item.history @> jsonb_build_array(jsonb_build_object('auditor', person.id))
+   AND NOT {_MAY_LABEL.replace("%(user)s", "person.id")} AND NOT {_HAS_SEEN.replace("%(user)s", "person.id")})
+"""  # noqa: S608 - all of it is written here
 
 
 class NotYoursError(Exception):
@@ -119,6 +127,21 @@ def open_items(*, audit: Audit, user: User) -> int:
     with connection.cursor() as cursor:
         cursor.execute(_OPEN, {"user": user.pk, "audit": audit.pk, "now": timezone.now()})
         return cursor.fetchone()[0]
+
+
+def finds_nobody(*, audit: Audit) -> bool:
+    """Labels of it wait, and no annotator may take any of them: all of them could still label the pairs, or know them.
+
+    Whoever has one open now counts as one who may.
+    """
+    people = User.objects.filter(role=Role.ANNOTATOR, is_active=True)
+    if not audit.dataset.everyone_labels:
+        people = people.filter(pk__in=audit.dataset.annotators.all())
+    if audit.closed_at or not audit.items.exclude(state=AuditItem.State.DECIDED).exists():
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute(_ANYBODY, {"audit": audit.pk, "people": list(people.values_list("pk", flat=True))})
+        return not cursor.fetchone()[0]
 
 
 def choose_blind(*, item_id: int, user: User, choice: Choice, seconds: float) -> bool:

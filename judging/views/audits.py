@@ -56,6 +56,7 @@ def audit(request: HttpRequest, pk: int) -> HttpResponse:
         "form": form,
         "needed": form.needed(numbers),
         "recipe": as_json(found.recipe),
+        "finds_nobody": auditing.finds_nobody(audit=found),
     }
     return render(request, "judging/audit.html", context, status=200 if form.is_valid() else 400)
 

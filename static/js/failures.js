@@ -37,6 +37,9 @@
   document.addEventListener("htmx:sendError", (event) => {
     if (sent(event)) tell("The server can't be reached. What you have written is still here: try again.");
   });
+  // A form that came back whole, with its words beside the fields: the first that is wrong is where one goes on.
+  document.querySelector(".field.invalid :is(input, select, textarea):not([type=hidden])")?.focus();
+
   document.addEventListener("htmx:timeout", (event) => {
     if (sent(event)) tell("The server took too long. Try again: what it did save is not saved twice.");
   });

@@ -56,6 +56,7 @@ const labelKeys = (() => {
     { name: "undo", words: "Open the last decision again", keys: ["u", ""] },
     { name: "back", words: "The decision before", keys: ["arrowleft", ""] },
     { name: "onward", words: "The decision after", keys: ["arrowright", ""] },
+    { name: "keep", words: "Keep your label of a pair that came back", keys: ["k", ""] },
     { name: "decisions", words: "The last ten decisions", keys: ["h", ""] },
     { name: "differences", words: "Mark or unmark differences", keys: ["d", ""] },
     { name: "link", words: "Scroll both responses together, or each alone", keys: ["l", ""] },

@@ -130,6 +130,7 @@
     undo: () => press("back"),
     back: () => press("back"),
     onward: () => press("onward"),
+    keep: () => press("keep-label"),
     decisions: () => toggle("decisions"),
     differences: () => press("compare"),
     link: () => press("linked"),

@@ -3,7 +3,8 @@
 import pytest
 from django.urls import reverse
 
-from annotation.models import Role
+from annotation.controls import set_control
+from annotation.models import Choice, Role, Standing
 from tests import factories
 from tests.annotation.label_page import signed_in
 
@@ -28,6 +29,21 @@ def test_an_annotator_finds_what_there_is_to_label_and_what_is_theirs():
     assert "There is nothing left for you here" in text
     assert "of-others" not in text
     assert "wants-none" not in text
+
+
+@pytest.mark.parametrize(
+    ("state", "words"), [("learning", "Practise and qualify"), ("failed", "Not passed yet"), ("paused", "Paused")]
+)
+def test_who_may_not_label_yet_or_any_more_is_told_instead_of_sent_there(state, words):
+    annotator, researcher = factories.make_user(), factories.make_user(role=Role.RESEARCHER)
+    dataset = factories.make_dataset(slug="guarded", pairs=2, pass_percent=80)
+    gold = factories.make_pair(dataset=dataset)
+    set_control(pair=gold, use="qualification", choice=Choice.FIRST, explanation="", by=researcher)
+    Standing.objects.create(dataset=dataset, annotator=annotator, state=state)
+    text = signed_in(annotator).get(reverse("home")).text
+    assert words in text
+    assert reverse("onboarding", args=["guarded"]) in text
+    assert f'href="{reverse("label", args=["guarded"])}"' not in text
 
 
 def test_an_annotator_without_datasets_is_told_who_brings_them():

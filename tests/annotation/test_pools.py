@@ -8,6 +8,7 @@ from annotation.dataset_settings import raise_labels_per_pair
 from annotation.labeling import Decision, record_label
 from annotation.models import Choice, Dataset, Label, LateDecision, Quota, Role, Skip, Slot
 from annotation.pools import Stop, quota_of, set_pool, set_quotas, stop_for
+from annotation.progress import own_progress
 from annotation.settings_assignment import OrderSection, PeopleSection
 from annotation.views import dataset_settings
 from tests import factories
@@ -35,6 +36,14 @@ def test_a_quota_ends_with_its_last_label(annotator):
     assert Label.objects.count() == 2
     assert stop_for(user=annotator, dataset=dataset) == Stop.QUOTA
     assert label_next(factories.make_user(), dataset)
+
+
+def test_progress_goes_up_to_the_quota(annotator):
+    dataset = factories.make_dataset(pairs=5, quota=2)
+    assert own_progress(user=annotator, dataset=dataset).available == 2
+    label_next(annotator, dataset)
+    progress = own_progress(user=annotator, dataset=dataset)
+    assert (progress.done, progress.available) == (1, 2)
 
 
 def test_the_quota_of_one_person_goes_before_that_of_all(annotator):

@@ -209,6 +209,7 @@ def test_the_same_responses_in_a_dataset_that_people_label_count_too(client, aud
     Pair.objects.create(
         dataset=test_set, prompt=made.pairs[0].prompt, response_1=second, response_2=first, external_id="twin"
     )
+    factories.make_slots(dataset=test_set)
     open_page(client, audit)
     assert mine(audit, auditor).pair == made.pairs[1]
     choose(client, audit)
@@ -229,6 +230,21 @@ def test_who_has_seen_a_label_labels_the_pair_no_more(client, auditor):
     assert Skip.objects.get(pair=made.pairs[0], annotator=auditor).reason == AUDITED
     assert claim_next(user=auditor, dataset=made.dataset) is None
     assert claim_next(user=factories.make_user(), dataset=made.dataset) is not None
+
+
+def test_a_pair_that_has_all_its_labels_is_audited_and_where_it_wants_more_its_auditor_gives_none(client, auditor):
+    """As an imported test set is, whose labels are other people's."""
+    made = make_distilled(pairs=1, labels_per_pair=1)
+    audit = draw_sample(run=made.run, dimensions=[], size=1, seed=0)
+    assert auditing.open_items(audit=audit, user=auditor) == 0
+    assert auditing.finds_nobody(audit=audit)
+    factories.make_label(pair=made.pairs[0], annotator=factories.make_user(is_active=False))
+    assert not auditing.finds_nobody(audit=audit)
+    choose(client, audit)
+    made.dataset.labels_per_pair = 2
+    made.dataset.save()
+    factories.make_slots(dataset=made.dataset)
+    assert claim_next(user=auditor, dataset=made.dataset) is None
 
 
 def test_a_label_given_before_does_not_change_after_its_annotator_saw_the_judges(client, auditor):
