@@ -5,10 +5,13 @@ So a resample is a weight for each prompt, and what it counted is one product of
 """
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 Integers = npt.NDArray[np.integer]
 Floats = npt.NDArray[np.float64]
@@ -62,6 +65,9 @@ class PromptBootstrap:
         counting. items: which of the n items the codes are of, where they are not of all in order. Every prompt is
         drawn from, those without a counted item too.
         """
+        # Here, because every process of Tiebreak imports this module, and scipy takes a quarter of a second.
+        from scipy import sparse
+
         if self._n_prompts == 0:
             return np.zeros((self.resamples, n_codes))
         counted = codes >= 0
@@ -83,7 +89,7 @@ class PromptBootstrap:
             self._shared = np.ascontiguousarray(drawn.T, dtype=np.float64)
         return self._shared
 
-    def _of_distinct_rows(self, table: sparse.csr_matrix) -> Floats:
+    def _of_distinct_rows(self, table: "sparse.csr_matrix") -> Floats:
         """Prompts that count the same are interchangeable: how many of each kind are drawn is a multinomial.
 
         With many prompts of few pairs the kinds are few, which makes 300,000 pairs as quick as a thousand. Where they
@@ -104,7 +110,7 @@ class PromptBootstrap:
             sums[start:stop] = (rows.T @ drawn.T.astype(np.float64)).T
         return sums
 
-    def _of_normal_limit(self, table: sparse.csr_matrix, rng: np.random.Generator) -> Floats:
+    def _of_normal_limit(self, table: "sparse.csr_matrix", rng: np.random.Generator) -> Floats:
         """Sums of prompts drawn with replacement, by the central limit theorem: their mean and covariance are known.
 
         Van der Vaart (1998), Asymptotic statistics, section 23.2. Counts cannot be below zero.

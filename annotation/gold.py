@@ -5,10 +5,13 @@ label: `pairs` (an index into the pairs, 0..n_pairs-1), `raters` (an index into 
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 Integers = npt.NDArray[np.integer]
 Floats = npt.NDArray[np.float64]
@@ -109,10 +112,13 @@ def dawid_skene(
 
 def _patterns(
     pairs: Integers, cells: Integers, *, n_pairs: int, n_cells: int
-) -> tuple[Integers, sparse.csr_matrix, Integers]:
+) -> tuple[Integers, "sparse.csr_matrix", Integers]:
     """Pairs that the same raters labelled the same are one to the model: which pattern each pair has (n_pairs,), how
     often each cell (a rater and a choice) is in a pattern (n_patterns, n_cells), and how many pairs have the pattern.
     """
+    # Here, because every process of Tiebreak imports this module, and scipy takes a quarter of a second.
+    from scipy import sparse
+
     # A pattern is known by its sum of random numbers, 64 bits each: two that differ all but never share it.
     marks = np.random.default_rng(0).integers(1, 2**63, n_cells, dtype=np.uint64)
     sums = np.zeros(n_pairs, dtype=np.uint64)
@@ -131,14 +137,14 @@ def _patterns(
     return index, said, weights
 
 
-def _shares(said: sparse.csr_matrix, n_choices: int) -> Floats:
+def _shares(said: "sparse.csr_matrix", n_choices: int) -> Floats:
     """Each choice's share of a pattern's labels; zero where there are none."""
     counts = np.stack([np.asarray(said[:, c::n_choices].sum(axis=1)).ravel() for c in range(n_choices)], axis=1)
     total = counts.sum(axis=1, keepdims=True)
     return np.divide(counts, total, out=np.zeros_like(counts), where=total > 0)
 
 
-def _error_rates(said: sparse.csr_matrix, weighted: Floats, n_raters: int) -> Floats:
+def _error_rates(said: "sparse.csr_matrix", weighted: Floats, n_raters: int) -> Floats:
     """The M step: counts of what raters said, weighted by how probable each truth is, by row made to sum to one."""
     n_choices = weighted.shape[1]
     counts = np.asarray(said.T @ weighted).reshape(n_raters, n_choices, n_choices).transpose(0, 2, 1)
@@ -146,7 +152,7 @@ def _error_rates(said: sparse.csr_matrix, weighted: Floats, n_raters: int) -> Fl
     return np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0)
 
 
-def _expect(prior: Floats, error_rates: Floats, said: sparse.csr_matrix) -> tuple[Floats, Floats]:
+def _expect(prior: Floats, error_rates: Floats, said: "sparse.csr_matrix") -> tuple[Floats, Floats]:
     """The E step: the probability of each truth given a pattern's labels, and the log-likelihood of these."""
     n_choices = len(prior)
     with np.errstate(divide="ignore"):

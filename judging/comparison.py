@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import bdtr
 
 from annotation.agreement import Measure, cohen_kappa, divide, measured
 from annotation.bootstrap import Floats, Integers, PromptBootstrap
@@ -161,6 +160,9 @@ def mcnemar(only_a: int, only_b: int) -> float:
 
     McNemar (1947), Note on the sampling error of the difference between correlated proportions or percentages.
     """
+    # Here, because every process of Tiebreak imports this module, and scipy takes a quarter of a second.
+    from scipy.special import bdtr
+
     if only_a == only_b:
         return 1.0
     # Both tails are equally large, so this is scipy.stats.binomtest, at a hundredth of its time.
