@@ -261,6 +261,7 @@ CELERY_BEAT_SCHEDULE = {
         "jobs.reap": JOB_REAP_SECONDS,
         "jobs.delete_old_logs": 3600,
         "annotation.delete_old_uploads": 3600,
+        "judging.delete_old_tournament_files": 3600,
         **({"annotation.send_mail": 30} if EMAIL_HOST else {}),
     }.items()
 }

@@ -129,12 +129,32 @@ def plan_run(
     """None for a judge that is asked nothing over a network: it costs no money. The same seed, the same sample."""
     if judge.backend != Judge.Backend.OPENAI:
         return None
+    return plan_pairs(
+        judge=judge,
+        sample=_sampled(dataset, seed),
+        pairs=Pair.objects.filter(dataset=dataset).count(),
+        order=order,
+        reasons=reasons,
+        budget=budget,
+        seed=seed,
+    )
+
+
+def plan_pairs(
+    *,
+    judge: Judge,
+    sample: Sequence[Pair],
+    pairs: int,
+    order: str,
+    reasons: str = JudgeRun.Reasons.NONE,
+    budget: Decimal | None = None,
+    seed: int = 0,
+) -> RunPlan:
+    """What a judge behind a server would take for so many pairs, of which a sample is at hand, stored or not."""
     parameters = read_parameters("openai", judge.parameters)
     asking = Requests(parameters, judge.model, find_template(judge.template))
     with_reasons = reasons == JudgeRun.Reasons.ALL
     orders = JudgeRun(order=order).orders
-    pairs = Pair.objects.filter(dataset=dataset).count()
-    sample = _sampled(dataset, seed)
     requests = [
         asking.of(question_of(pair, swapped=turned), reasons=with_reasons) for pair in sample for turned in orders
     ]

@@ -6,17 +6,18 @@ from itertools import combinations
 from urllib.parse import urlencode
 
 import numpy as np
+import numpy.typing as npt
 from django.utils import timezone
 
 from annotation.agreement import Measure
 from annotation.bootstrap import RESAMPLES, Integers, PromptBootstrap
-from annotation.models import Dataset
+from annotation.models import Dataset, Pair
 from jobs.models import Job
 from judging import scoring
 from judging.comparison import ABSENT, INVALID, decided, win_tie_loss
 from judging.evidence import Evidence, read_people, runs_evidence, runs_that_count
 from judging.keeping import content_of, kept
-from judging.leaderboard import has_many
+from judging.leaderboard import AT_ONCE
 from judging.length_control import LengthControl, length_control, win_rate
 from judging.models import JudgeRun
 from judging.policies import Policy
@@ -136,11 +137,17 @@ class Ranking:
 
 def ranking_of(*, dataset: Dataset, policy: Policy, baseline: str = "", wait: bool) -> Ranking | None:
     """The ranking, or None where it takes long to make and the caller would not wait; kept as the leaderboard is."""
-    if not wait and has_many(dataset):
+    if not wait and _is_large(dataset):
         return None
     evidence = evidence_of(dataset)
     name = f"ranking:{dataset.pk}:{policy.name}:{baseline.encode().hex()}"
     return kept(name, content_of(evidence), lambda: rank(evidence, policy=policy, baseline=baseline))
+
+
+def _is_large(dataset: Dataset) -> bool:
+    """Every rater's view of the pairs is a ranking of its own."""
+    raters = 1 + JudgeRun.objects.filter(dataset=dataset).values("judge").distinct().count()
+    return raters * Pair.objects.filter(dataset=dataset)[: AT_ONCE + 1].count() > AT_ONCE
 
 
 def evidence_of(dataset: Dataset) -> Evidence:
@@ -264,11 +271,16 @@ def _characters(people: Evidence) -> dict[str, float]:
 
 
 def _agreed(one: Rater, other: Rater) -> Agreed:
-    # Here, because every web process imports this module, and scipy.stats takes half a second.
-    from scipy.stats import kendalltau
-
     both = sorted(one.strengths.keys() & other.strengths.keys())
-    if len(both) < 2:
-        return Agreed(one.name, other.name, None, len(both))
-    tau = kendalltau([one.strengths[name] for name in both], [other.strengths[name] for name in both]).statistic
-    return Agreed(one.name, other.name, None if np.isnan(tau) else float(tau), len(both))
+    tau = kendall_tau([one.strengths[name] for name in both], [other.strengths[name] for name in both])
+    return Agreed(one.name, other.name, tau, len(both))
+
+
+def kendall_tau(one: npt.ArrayLike, other: npt.ArrayLike) -> float | None:
+    """Kendall's tau-b (1945) of two lists of n numbers; None where one of them ranks nothing.
+
+    Here, because scipy.stats, which has it too, takes seconds to load.
+    """
+    a, b = (np.sign(np.subtract.outer(each, each)) for each in (np.asarray(one), np.asarray(other)))
+    scale = float(np.sqrt((a**2).sum() * (b**2).sum()))
+    return float((a * b).sum()) / scale if scale else None

@@ -14,6 +14,7 @@ from judging.views import (
     review_desk,
     runs,
     study,
+    tournaments,
     trust,
 )
 
@@ -48,6 +49,9 @@ urlpatterns: list[URLPattern] = [
     path("pairs/<int:pk>/", review.pair, name="pair"),
     path("pairs/<int:pk>/next/", review.pair_next, name="pair_next"),
     path("verdicts/<int:pk>/reason/", review.verdict_reason, name="verdict_reason"),
+    path("tournaments/", tournaments.tournaments, name="tournaments"),
+    path("tournaments/new/", tournaments.tournament_new, name="tournament_new"),
+    path("tournaments/<int:pk>/", tournaments.tournament, name="tournament"),
     path("judges/", judges.judges, name="judges"),
     path("judges/spending/", judges.spending, name="spending"),
     path("judges/new/", judges.judge_new, name="judge_new"),

@@ -11,7 +11,7 @@ from annotation.onboarding import answer_practice
 from annotation.rework import send_back
 from jobs.lifecycle import enqueue
 from judging.audits.auditing import claim_item
-from judging.models import JudgeRun, SavedFilter, Verdict
+from judging.models import JudgeRun, SavedFilter, Tournament, Verdict
 from judging.prompt_templates import save_template
 from judging.prompts import CRITERIA_TEXTS
 from tests import factories
@@ -60,9 +60,23 @@ def make_world() -> SimpleNamespace:
     saved_filter = SavedFilter.objects.create(
         dataset=dataset, owner=researcher, name="Invalid ones", query="kind=invalid", shared=True
     )
+    tournament = Tournament.objects.create(dataset_slug="compared", purpose="sweep", created_by=researcher)
+    tournament.reading = enqueue(kind="tests.nowhere", title="Candidates", subject_id=1, created_by=researcher)
+    tournament.found = {
+        "errors": 0,
+        "warnings": 0,
+        "problems": [],
+        "prompts": 2,
+        "generators": [
+            {"name": name, "file": "", "answers": 2, "missing": 0, "empty": 0, "other": 0, "answered": "c0"}
+            for name in models
+        ],
+    }
+    tournament.save()
     return SimpleNamespace(
         template=template,
         saved_filter=saved_filter,
+        tournament=tournament,
         training_run=training_run,
         snapshot=training_run.snapshot,
         checkpoint=training_run.checkpoints.get(),

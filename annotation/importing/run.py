@@ -60,7 +60,7 @@ class _Work:
 
     def do(self) -> None:
         """Read, check and, unless there are errors, store."""
-        self._wait_for_others()
+        wait_for_other_imports(self.running)
         with connection.cursor() as cursor:
             # Rows are stored after those that they point to. Checked at once, what is wrong shows in a dry run too.
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
@@ -101,12 +101,6 @@ class _Work:
             )
             for each in self.problems.kept
         )
-
-    def _wait_for_others(self) -> None:
-        """Hold the right to import until the transaction ends. A wait is told, and can be cancelled."""
-        while not _got_the_right_to_import():
-            self.running.progress(0, None, "Waiting for another import to end")
-            _pause(_LOOK_AGAIN_SECONDS)
 
     def _say(self, phase: str) -> None:
         self.running.progress(self.summary.get("rows", 0), self.summary.get("rows"), phase)
@@ -220,6 +214,13 @@ class _Work:
             self.summary["verdicts"] = verdict_store().store(
                 dataset=dataset, replace=target.replace, created_by=self.source.created_by
             )
+
+
+def wait_for_other_imports(running: Running) -> None:
+    """Hold the right to import until the transaction ends. A wait is told, and can be cancelled."""
+    while not _got_the_right_to_import():
+        running.progress(0, None, "Waiting for another import to end")
+        _pause(_LOOK_AGAIN_SECONDS)
 
 
 def _got_the_right_to_import() -> bool:

@@ -4,6 +4,7 @@ from judging.models.filters import FilterMark, SavedFilter
 from judging.models.judges import Judge, JudgeRun, Verdict, VerdictRevision
 from judging.models.sharing import Chunk
 from judging.models.templates import PromptTemplate
+from judging.models.tournaments import Tournament, TournamentFile
 
 __all__ = [
     "ApiAnswer",
@@ -17,6 +18,8 @@ __all__ = [
     "JudgeRun",
     "PromptTemplate",
     "SavedFilter",
+    "Tournament",
+    "TournamentFile",
     "Verdict",
     "VerdictRevision",
 ]

@@ -9,13 +9,14 @@ import pytest
 from django.http import QueryDict
 from django.test import Client
 from django.urls import reverse
+from scipy.stats import kendalltau
 
 from annotation.models import Choice, Dataset, Pair, Response, Role
 from annotation.slots import make_slots
-from judging import review
+from judging import ranking, review
 from judging.models import JudgeRun
 from judging.policies import PRESETS, policy_named
-from judging.ranking import PEOPLE, evidence_of, rank
+from judging.ranking import PEOPLE, evidence_of, kendall_tau, rank
 from judging.review_form import ReviewForm
 from tests import factories
 from tests.judging.scored import make_judge, make_verdict
@@ -67,9 +68,9 @@ def made_pair(dataset, prompt, names, texts):
     "policy", ["default", "paper", "released-files", "majority.out.out.average", "unanimous.tie.wrong.given"]
 )
 def test_every_number_leads_to_exactly_its_pairs(dataset: Dataset, policy: str) -> None:
-    ranking = rank(evidence_of(dataset), policy=policy_named(policy), resamples=50)
-    assert [rater.name for rater in ranking.raters] == [PEOPLE, "a judge"]
-    for rater in ranking.raters:
+    found = rank(evidence_of(dataset), policy=policy_named(policy), resamples=50)
+    assert [rater.name for rater in found.raters] == [PEOPLE, "a judge"]
+    for rater in found.raters:
         assert len(rater.cells) == 3
         assert sum(cell.n for cell in rater.cells) == rater.n
         for cell in rater.cells:
@@ -96,19 +97,40 @@ def test_an_invalid_verdict_ranks_nobody(dataset: Dataset) -> None:
 
 
 def test_the_better_stands_first_and_taus_have_their_n(dataset: Dataset) -> None:
-    ranking = rank(evidence_of(dataset), policy=PRESETS["default"], baseline="coral", resamples=200)
-    people = ranking.raters[0]
+    found = rank(evidence_of(dataset), policy=PRESETS["default"], baseline="coral", resamples=200)
+    people = found.raters[0]
     assert [each.name for each in people.ranked] == ["amber", "blue", "coral"]
     assert [each.place for each in people.ranked] == [1, 2, 3]
-    assert ranking.agreed[0].n == 3
-    order = [each.name for each in ranking.raters[1].ranked]
+    assert found.agreed[0].n == 3
+    order = [each.name for each in found.raters[1].ranked]
     alike = sum(order.index(a) < order.index(b) for a, b in (("amber", "blue"), ("blue", "coral"), ("amber", "coral")))
-    assert ranking.agreed[0].tau == pytest.approx((alike - (3 - alike)) / 3)
+    assert found.agreed[0].tau == pytest.approx((alike - (3 - alike)) / 3)
     amber = people.ranked[0]
     cell = dict(people.matrix)["amber"][2]
     assert amber.raw.value == pytest.approx((cell.win + cell.tie / 2) / cell.n)
     assert amber.controlled.interval[0] < amber.controlled.value < amber.controlled.interval[1]
     assert people.ranked[2].is_baseline
+
+
+def test_tau_is_that_of_scipy_and_says_nothing_where_there_is_no_order() -> None:
+    rng = random.Random(0)
+    for n in (2, 3, 8):
+        one, other = ([rng.randint(0, 5) for _ in range(n)] for _ in range(2))
+        expected = kendalltau(one, other).statistic
+        assert kendall_tau(one, other) == (None if expected != expected else pytest.approx(expected))
+    assert kendall_tau([1, 2, 3], [2, 4, 9]) == 1
+    assert kendall_tau([1, 2, 3], [3, 2, 1]) == -1
+    assert kendall_tau([1], [1]) is None
+    assert kendall_tau([2, 2], [1, 2]) is None
+
+
+def test_where_it_takes_long_the_page_comes_first(dataset: Dataset, client: Client, monkeypatch) -> None:
+    monkeypatch.setattr(ranking, "AT_ONCE", 90)
+    client.force_login(factories.make_user(role=Role.REVIEWER))
+    url = reverse("ranking", args=[dataset.slug])
+    assert "being computed" in client.get(url).content.decode()
+    for page in (client.get(url, headers={"HX-Request": "true"}), client.get(url, {"wait": "1"})):
+        assert "Win rates against amber" in page.content.decode()
 
 
 def test_without_labels_the_judges_rank_alone_and_without_generators_nobody_does(dataset: Dataset) -> None:
@@ -117,9 +139,9 @@ def test_without_labels_the_judges_rank_alone_and_without_generators_nobody_does
     judged = factories.make_dataset(slug="judged")
     pair = factories.make_pair(dataset=judged, generators=("amber", "blue"))
     make_verdict(JudgeRun.objects.create(judge=make_judge("other"), dataset=judged), pair, 1)
-    ranking = rank(evidence_of(judged), policy=PRESETS["default"])
-    assert [rater.name for rater in ranking.raters] == ["other"]
-    assert ranking.raters[0].undefined
+    found = rank(evidence_of(judged), policy=PRESETS["default"])
+    assert [rater.name for rater in found.raters] == ["other"]
+    assert found.raters[0].undefined
 
 
 def test_the_page_shows_it_and_says_what_it_does_not_know(dataset: Dataset, client: Client) -> None:
