@@ -154,7 +154,7 @@ def _run_here(judge: str, dataset: str) -> dict[str, Any]:
     from jobs.running import run_here
     from judging import work
     from judging.models import Judge, Verdict
-    from judging.runs import start_run
+    from judging.runs.starting import start_run
 
     saving, save = [0.0], work._Saver.save
 

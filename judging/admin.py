@@ -12,11 +12,11 @@ from django.utils.html import format_html
 
 from annotation.models import Dataset
 from jobs.admin import ReadOnly
-from judging.crews import MOST_WORKERS
 from judging.judge_forms import JudgeForm
 from judging.judges import create_judge
 from judging.models import Judge, JudgeRun, PromptTemplate, Verdict
-from judging.runs import RunError, continue_run, start_run
+from judging.runs.crews import MOST_WORKERS
+from judging.runs.starting import RunError, continue_run, start_run
 
 
 class AdminJudgeForm(JudgeForm):

@@ -9,11 +9,12 @@ from django.utils import timezone
 
 from annotation.agreement import Measure
 from annotation.models import Dataset, User
-from judging import charts, leaderboard
-from judging.evidence import Evidence, read_people
-from judging.keeping import content_of, kept
+from judging import charts
 from judging.models import JudgeRun
-from judging.scoring import Humans, humans_of
+from judging.scores import leaderboard
+from judging.scores.evidence import Evidence, read_people
+from judging.scores.keeping import content_of, kept
+from judging.scores.scoring import Humans, humans_of
 
 CHOICES = ["tie", "1", "2"]
 RUNS_SHOWN = 20

@@ -1,7 +1,7 @@
 """Gold and what judges say under a policy, as SQL over the pairs between two ids.
 
 The rules of a policy stand here a second time, because a list of 300,000 pairs can't be read into arrays for every
-page. judging.scoring and judging.comparison are the originals; a test compares the two, cell by cell.
+page. judging.scores.scoring and judging.scores.comparison are the originals; a test compares the two, cell by cell.
 """
 
 from collections.abc import Sequence
@@ -11,11 +11,11 @@ from psycopg.sql import SQL, Composable, Identifier, Literal
 
 from annotation.left_out import ids_left_out
 from annotation.models import Choice, Dataset
-from judging import scoring
-from judging.comparison import ABSENT, INVALID
-from judging.evidence import read_people
 from judging.models import JudgeRun, Verdict
-from judging.policies import Conflict, Gold, Invalid, NoGold, Policy
+from judging.scores import scoring
+from judging.scores.comparison import ABSENT, INVALID
+from judging.scores.evidence import read_people
+from judging.scores.policies import Conflict, Gold, Invalid, NoGold, Policy
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from jobs.models import Job
 from jobs.running import Running
 from judging.backends import Backend, explains, load_backend
 from judging.backends.base import Explanation
-from judging.crews import Crew
 from judging.models import Chunk, Verdict
-from judging.questions import question_of, settings_of, storable
-from judging.reasons import owed
-from judging.runs import QUEUES
+from judging.runs.crews import Crew
+from judging.runs.questions import question_of, settings_of, storable
+from judging.runs.reasons import owed
+from judging.runs.starting import QUEUES
 
 WORK = "judging.explaining.explain_one"
 CHUNK = 256

@@ -2,9 +2,9 @@
 
 from annotation.gold_rule import Gold
 from annotation.models import Dataset
-from judging.evidence import read_people
-from judging.policies import PRESETS, policy_named
-from judging.scoring import gold_of
+from judging.scores.evidence import read_people
+from judging.scores.policies import PRESETS, policy_named
+from judging.scores.scoring import gold_of
 
 
 class PolicyGold:

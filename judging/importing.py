@@ -14,9 +14,9 @@ from annotation.importing.problems import Problems
 from annotation.importing.telling import tell
 from annotation.models import Dataset, User
 from jobs.models import Job
-from judging.crews import helpers_at
 from judging.models import Audit, AuditItem, Judge, JudgeRun, Verdict
-from judging.runs import frozen_settings
+from judging.runs.crews import helpers_at
+from judging.runs.starting import frozen_settings
 
 # ruff: noqa: S608 - the queries below are put together from these names alone.
 _FIELDS = (

@@ -8,12 +8,12 @@ from django.core.exceptions import ValidationError
 
 from annotation.models import Dataset, User
 from judging.backends import PATHS
-from judging.crews import MOST_WORKERS
 from judging.judges import USUAL_TEMPLATES, check_settings, create_judge
 from judging.models import Judge, JudgeRun
-from judging.planning import RunPlan, plan_run
-from judging.prompt_templates import all_versions
-from judging.runs import RunError, start_run
+from judging.prompts.versions import all_versions
+from judging.runs.crews import MOST_WORKERS
+from judging.runs.planning import RunPlan, plan_run
+from judging.runs.starting import RunError, start_run
 
 
 def template_choices() -> list[tuple]:

@@ -7,14 +7,14 @@ from django.db import transaction
 
 from annotation.models import User
 from jobs.errors import PermanentError
-from judging.asking import Template
 from judging.backends.baseline import Baseline
 from judging.backends.checkpoints import check_folder, folder_of
 from judging.backends.parameters import BadParametersError, read_parameters
 from judging.juries import Jury
 from judging.models import Judge
-from judging.prompt_templates import find_template, keep_template
-from judging.prompts import UnknownTemplateError
+from judging.prompts.asking import Template
+from judging.prompts.built_in import UnknownTemplateError
+from judging.prompts.versions import find_template, keep_template
 
 USUAL_TEMPLATES = {Judge.Backend.TRANSFORMERS: "pandalm@1", Judge.Backend.OPENAI: "json@1"}
 

@@ -8,11 +8,11 @@ import numpy as np
 from annotation.agreement import cohen_kappa
 from annotation.models import Choice, Dataset
 from judging.backends.base import INVALID, OK, Answer, Capabilities, Question, Settings, no_answer
-from judging.comparison import confusion, decided
-from judging.evidence import read_people, run_evidence, runs_that_count
 from judging.models import JudgeRun, Verdict
-from judging.policies import PRESETS
-from judging.scoring import gold_of
+from judging.scores.comparison import confusion, decided
+from judging.scores.evidence import read_people, run_evidence, runs_that_count
+from judging.scores.policies import PRESETS
+from judging.scores.scoring import gold_of
 
 EQUAL = 1e-9
 NOBODY = "No member has decided this pair in this order."

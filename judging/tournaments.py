@@ -32,8 +32,8 @@ from jobs.errors import PermanentError
 from jobs.models import Job
 from jobs.running import Running
 from judging.models import Judge, JudgeRun, Tournament, TournamentFile
-from judging.planning import RunPlan, plan_pairs
-from judging.runs import RunError, start_run
+from judging.runs.planning import RunPlan, plan_pairs
+from judging.runs.starting import RunError, start_run
 
 READ, MAKE = "judging.tournaments.read", "judging.tournaments.make"
 MOST_GENERATORS = 50

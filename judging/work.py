@@ -1,7 +1,7 @@
 """The work of a run: ask the judge about every pair that has no verdict yet, and save what it says as it comes.
 
 Where reasons are wanted for some verdicts only, they are written in a second pass, when all verdicts are there. Any
-number of workers may be at it, each with its own judge: judging.crews says who asks about what.
+number of workers may be at it, each with its own judge: judging.runs.crews says who asks about what.
 """
 
 import logging
@@ -14,13 +14,13 @@ from jobs.leases import own_gpu
 from jobs.running import Running
 from judging.backends import Backend, load_backend
 from judging.backends.base import Answer, Question, Sends
-from judging.crews import Crew, RunIsOver, dismiss_helpers
 from judging.explaining import explain_run
-from judging.memory import RunMemory, left_of_budget
 from judging.models import Chunk, Judge, JudgeRun, Verdict
-from judging.questions import open_questions, pairs_beyond, settings_of, verdict_of
-from judging.reasons import owed
-from judging.runs import wanted
+from judging.runs.crews import Crew, RunIsOver, dismiss_helpers
+from judging.runs.memory import RunMemory, left_of_budget
+from judging.runs.questions import open_questions, pairs_beyond, settings_of, verdict_of
+from judging.runs.reasons import owed
+from judging.runs.starting import wanted
 from judging.sureness import follow
 
 logger = logging.getLogger(__name__)

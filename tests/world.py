@@ -12,8 +12,8 @@ from annotation.rework import send_back
 from jobs.lifecycle import enqueue
 from judging.audits.auditing import claim_item
 from judging.models import JudgeRun, SavedFilter, Tournament, Verdict
-from judging.prompt_templates import save_template
-from judging.prompts import CRITERIA_TEXTS
+from judging.prompts.built_in import CRITERIA_TEXTS
+from judging.prompts.versions import save_template
 from tests import factories
 from tests.judging.audits.made import draw_sample
 from tests.training.made import make_training_run

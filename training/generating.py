@@ -10,7 +10,7 @@ from annotation.models import Dataset, Prompt, Response, content_hash
 from jobs.errors import PermanentError
 from jobs.leases import own_gpu
 from jobs.running import Running
-from judging.questions import storable
+from judging.runs.questions import storable
 from training.alpaca import alpaca_prompt
 from training.models import Checkpoint
 from training.sharing import fetch_weights

@@ -11,7 +11,7 @@ from jobs.models import Job
 from judging import artifacts
 from judging.judges import create_judge
 from judging.models import Judge, JudgeRun
-from judging.runs import RunError, start_run
+from judging.runs.starting import RunError, start_run
 from training.models import Checkpoint, Snapshot
 from training.runs import TrainingError, weights_folder
 

@@ -6,10 +6,10 @@ import numpy as np
 from django.db.models import F
 
 from annotation.models import Choice, Dataset
-from judging.comparison import ABSENT, Passes, classification, confusion, decided
-from judging.evidence import read_people
-from judging.policies import PRESETS
-from judging.scoring import gold_of
+from judging.scores.comparison import ABSENT, Passes, classification, confusion, decided
+from judging.scores.evidence import read_people
+from judging.scores.policies import PRESETS
+from judging.scores.scoring import gold_of
 from training.models import Checkpoint, Examination, StepMetric, TrainingRun
 from training.script.saved import WEIGHTS
 

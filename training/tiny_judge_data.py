@@ -6,7 +6,7 @@ Pure and seeded: the same generator state gives the same pairs. Nobody's data is
 import random
 from dataclasses import dataclass
 
-from judging.prompts import Asked
+from judging.prompts.built_in import Asked
 
 WORDS = """
 fruits: apple pear plum cherry mango grape lemon peach fig melon kiwi banana

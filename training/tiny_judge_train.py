@@ -20,7 +20,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 from torch.nn import functional
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from judging.prompts import PANDALM_ORDER, PANDALM_TASK, PANDALM_WORDS, pandalm_prompt, pandalm_target
+from judging.prompts.built_in import PANDALM_ORDER, PANDALM_TASK, PANDALM_WORDS, pandalm_prompt, pandalm_target
 from training.tiny_judge_data import Example, example
 
 BOS, EOS, PAD = "<s>", "</s>", "[PAD]"

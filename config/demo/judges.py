@@ -11,7 +11,7 @@ from jobs.models import Job
 from jobs.running import Running
 from judging.judges import create_judge
 from judging.models import Judge, JudgeRun
-from judging.runs import start_run
+from judging.runs.starting import start_run
 from training.tiny_judge import make_tiny_judge
 
 LEANING = "demo-leaning"

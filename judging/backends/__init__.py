@@ -1,6 +1,6 @@
 """Where each kind of judge is decided. A backend is reached by its dotted path, so nothing heavy loads before its use.
 
-Django-free, like all of this package: a backend gets texts and gives answers; judging.runs does the rest.
+Django-free, like all of this package: a backend gets texts and gives answers; judging.runs.starting does the rest.
 """
 
 from collections.abc import Mapping

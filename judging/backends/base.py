@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol, runtime_checkable
 
-from judging.asking import Asked, Template, Texts
 from judging.backends.completions import Said
-from judging.prompts import template_named
-from judging.written import template_of
+from judging.prompts.asking import Asked, Template, Texts
+from judging.prompts.built_in import template_named
+from judging.prompts.written import template_of
 
 OK, INVALID, REFUSED, TOO_LONG, FAILED = "ok", "invalid", "refused", "too_long", "failed"
 TIE, FIRST, SECOND = 0, 1, 2

@@ -40,7 +40,7 @@ from judging.backends.pace import Pace
 from judging.backends.parameters import OPENAI_BASE_URL, OpenAIParameters, read_parameters
 from judging.backends.purse import SPENT, Purse
 from judging.backends.requests import Request, Requests
-from judging.prices import prices_of
+from judging.runs.prices import prices_of
 
 # A line a request says nothing that the verdicts don't.
 for name in ("httpx", "httpx2"):

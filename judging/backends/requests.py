@@ -5,10 +5,10 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from judging.asking import Template
 from judging.backends.base import Question
 from judging.backends.parameters import OpenAIParameters
-from judging.steering import made_harmless
+from judging.prompts.asking import Template
+from judging.prompts.steering import made_harmless
 
 FIRST_WORD_TOKENS = 8
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from judging.asking import Asked
+from judging.prompts.asking import Asked
 
 Encode = Callable[[Sequence[str]], list[list[int]]]
 TIE, FIRST, SECOND = 0, 1, 2

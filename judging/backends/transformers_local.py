@@ -16,7 +16,6 @@ from typing import TypeVar
 import torch
 
 from jobs.errors import PermanentError
-from judging.asking import Asked
 from judging.backends import prefixes
 from judging.backends.base import (
     INVALID,
@@ -46,7 +45,8 @@ from judging.backends.prefixes import Ids
 from judging.backends.readers import reader_of
 from judging.backends.rounding import round_weights
 from judging.backends.spellings import NoSpellingError, find_spellings
-from judging.steering import made_harmless
+from judging.prompts.asking import Asked
+from judging.prompts.steering import made_harmless
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.urls import reverse
 
-from judging.asking import CHAT, COMPLETION, JSON, PANDALM, Texts
+from judging.prompts.asking import CHAT, COMPLETION, JSON, PANDALM, Texts
 
 
 class PromptTemplateQuerySet(models.QuerySet):

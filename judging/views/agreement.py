@@ -6,9 +6,9 @@ from django.views.decorators.http import require_safe
 
 from annotation.models import Dataset
 from annotation.roles import reviewers_only
-from judging import agreement_csv
-from judging.agreement_form import AgreementForm
-from judging.agreement_page import agreement_of, has_many
+from judging.agreement import tables
+from judging.agreement.form import AgreementForm
+from judging.agreement.page import agreement_of, has_many
 
 
 @require_safe
@@ -43,5 +43,5 @@ def agreement_file(request: HttpRequest, slug: str) -> HttpResponse:
     found = agreement_of(dataset=dataset, runs=form.runs, by=form.stretches, wait=True)
     headers = {"Content-Disposition": f'attachment; filename="{dataset.slug}-agreement.csv"'}
     return HttpResponse(
-        agreement_csv.written(found and found.numbers), content_type="text/csv; charset=utf-8", headers=headers
+        tables.written(found and found.numbers), content_type="text/csv; charset=utf-8", headers=headers
     )

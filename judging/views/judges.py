@@ -9,9 +9,9 @@ from judging.backends import PATHS
 from judging.backends.baseline import Baseline
 from judging.backends.parameters import described
 from judging.judge_forms import JudgeForm, as_json
-from judging.memory import ledger, sum_of
 from judging.models import Judge
-from judging.prices import LIST
+from judging.runs.memory import ledger, sum_of
+from judging.runs.prices import LIST
 
 
 @reviewers_only

@@ -4,9 +4,9 @@ from django.views.decorators.http import require_safe
 
 from annotation.models import Dataset
 from annotation.roles import reviewers_only
-from judging.board_form import BoardForm, SlicesForm
-from judging.board_slices import slices_of
-from judging.leaderboard import beside_of, fragment_of, leaderboard_of
+from judging.scores.board_form import BoardForm, SlicesForm
+from judging.scores.leaderboard import beside_of, fragment_of, leaderboard_of
+from judging.scores.slices import slices_of
 
 
 @require_safe

@@ -7,10 +7,10 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from annotation.roles import researchers_only, reviewers_only
-from judging.asking import CHAT
 from judging.models import Judge, JudgeRun, PromptTemplate
-from judging.prompt_templates import FIELDS, Version, all_versions, change_between, version_named, versions_of
-from judging.template_forms import PLACEHOLDERS, PreviewForm, TemplateForm
+from judging.prompts.asking import CHAT
+from judging.prompts.forms import PLACEHOLDERS, PreviewForm, TemplateForm
+from judging.prompts.versions import FIELDS, Version, all_versions, change_between, version_named, versions_of
 
 
 @require_safe

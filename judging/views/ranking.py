@@ -6,8 +6,8 @@ from django.views.decorators.http import require_safe
 
 from annotation.models import Dataset
 from annotation.roles import reviewers_only
-from judging.policy_forms import PolicyChooser
-from judging.ranking import ranking_of
+from judging.scores.policy_forms import PolicyChooser
+from judging.scores.ranking import ranking_of
 
 
 @require_safe

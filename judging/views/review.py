@@ -10,13 +10,13 @@ from django.views.decorators.http import require_POST, require_safe
 from annotation.adjudication_forms import AdjudicationForm, CommentForm
 from annotation.models import Dataset, Pair
 from annotation.roles import reviewers_only
-from judging import review as listing
-from judging.disagreement import Criteria
 from judging.explaining import ExplainError, ask_reason
 from judging.models import JudgeRun, SavedFilter, Verdict
-from judging.pair_review import queue_around, reading_of
-from judging.policies import PRESETS
-from judging.review_form import ReviewForm
+from judging.review import listing
+from judging.review.disagreement import Criteria
+from judging.review.form import ReviewForm
+from judging.review.pair import queue_around, reading_of
+from judging.scores.policies import PRESETS
 
 
 @require_safe

@@ -11,10 +11,10 @@ from annotation.models import Dataset
 from annotation.queueing import QueueError, queue_of, send
 from annotation.roles import reviewers_only
 from judging.models import SavedFilter
-from judging.review_export import ExportAskedForm, export_of
-from judging.review_form import ReviewForm
-from judging.review_selection import pairs_asked
-from judging.saved_filters import NameForm, SavedFilterError, change, save, shown
+from judging.review.export import ExportAskedForm, export_of
+from judging.review.form import ReviewForm
+from judging.review.saved_filters import NameForm, SavedFilterError, change, save, shown
+from judging.review.selection import pairs_asked
 
 
 @require_safe

@@ -10,13 +10,13 @@ from django.views.decorators.http import require_POST, require_safe
 from annotation.roles import researchers_only, reviewers_only
 from jobs import logs
 from judging.judge_forms import BudgetForm, RunForm, as_json
-from judging.memory import spent
 from judging.models import Judge, JudgeRun
-from judging.policy_forms import PolicyChooser
-from judging.run_comparison import compare, others_of
-from judging.run_figures import figures_of
-from judging.run_state import state_of
-from judging.runs import RunError, continue_run, pause_run, retry_failed, set_budget
+from judging.runs.comparison import compare, others_of
+from judging.runs.figures import figures_of
+from judging.runs.memory import spent
+from judging.runs.starting import RunError, continue_run, pause_run, retry_failed, set_budget
+from judging.runs.state import state_of
+from judging.scores.policy_forms import PolicyChooser
 
 
 @researchers_only

@@ -6,9 +6,9 @@ from django.views.decorators.http import require_safe
 
 from annotation.roles import reviewers_only
 from judging.models import JudgeRun
-from judging.policy_forms import PolicyChooser
-from judging.trust_form import TrustForm
-from judging.trust_page import trust_of
+from judging.scores.policy_forms import PolicyChooser
+from judging.trust.form import TrustForm
+from judging.trust.page import trust_of
 
 
 @require_safe

@@ -12,7 +12,7 @@ from django.utils import timezone
 from annotation import mixing
 from annotation.models import Choice, Control, ControlAnswer, Dataset, Label, Role, Slot, Standing
 from annotation.progress import own_progress
-from judging.evidence import read_people
+from judging.scores.evidence import read_people
 from tests import factories
 from tests.annotation.label_page import HTMX, fields, in_view, signed_in
 from tests.annotation.mixed import make_mixed

@@ -9,7 +9,7 @@ from django.core.cache import cache
 from playwright.sync_api import expect
 
 from annotation.models import Role
-from judging import leaderboard
+from judging.scores import leaderboard
 from tests import factories
 from tests.judging.scored import make_scored_dataset
 

@@ -8,9 +8,9 @@ from playwright.sync_api import expect
 from annotation.models import Role
 from jobs import lifecycle, processes
 from jobs.models import Attempt, Job
-from judging.crews import helpers_of
 from judging.models import JudgeRun
-from judging.runs import start_run
+from judging.runs.crews import helpers_of
+from judging.runs.starting import start_run
 from tests.factories import make_dataset, make_judge, make_user
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

@@ -13,8 +13,8 @@ from jobs.running import run_here
 from judging import explaining
 from judging.backends.fake import Fake
 from judging.models import JudgeRun, Verdict
-from judging.reasons import owed
-from judging.runs import RunError, continue_run, start_run
+from judging.runs.reasons import owed
+from judging.runs.starting import RunError, continue_run, start_run
 from tests import factories
 
 pytestmark = pytest.mark.django_db

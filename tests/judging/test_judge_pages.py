@@ -11,7 +11,7 @@ from jobs import lifecycle
 from jobs.models import Job
 from jobs.running import run_here
 from judging.models import Judge, JudgeRun, Verdict
-from judging.runs import start_run
+from judging.runs.starting import start_run
 from tests.factories import make_dataset, make_judge, make_pair, make_user
 
 pytestmark = pytest.mark.django_db

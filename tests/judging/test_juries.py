@@ -9,7 +9,7 @@ from annotation.models import Choice
 from jobs.running import run_here
 from judging.judges import create_judge
 from judging.models import JudgeRun, Verdict
-from judging.runs import RunError, start_run
+from judging.runs.starting import RunError, start_run
 from tests import factories
 from tests.judging.scored import make_judge, make_verdict
 

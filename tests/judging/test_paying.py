@@ -9,10 +9,10 @@ from django.urls import reverse
 from annotation.models import Role
 from jobs.errors import PermanentError
 from jobs.running import run_here
-from judging.memory import ledger, left_of_budget, spent
 from judging.models import ApiAnswer, JudgeRun, Verdict
-from judging.prices import list_price
-from judging.runs import RunError, continue_run, retry_failed, set_budget, start_run
+from judging.runs.memory import ledger, left_of_budget, spent
+from judging.runs.prices import list_price
+from judging.runs.starting import RunError, continue_run, retry_failed, set_budget, start_run
 from tests import factories
 from tests.judging.stub_server import Stub, error, say, serving
 

@@ -16,8 +16,8 @@ from annotation.pairing import Design, draw_pairs
 from jobs.errors import PermanentError
 from jobs.running import run_here
 from judging.models import Judge, JudgeRun, Tournament, Verdict
-from judging.policies import PRESETS
-from judging.ranking import rank
+from judging.scores.policies import PRESETS
+from judging.scores.ranking import rank
 from judging.tournaments import Entry, Plan, TournamentError, begin, delete_old_files, pairs_of, plan_judges, start
 from tests import factories
 

@@ -54,10 +54,10 @@ def test_a_judge_is_trained_by_two_processes_promoted_and_judges(asked, test_set
     (judged,) = JudgeRun.objects.filter(judge=judge)
     run_here(job=judged.job, out=io.StringIO())
     assert Verdict.objects.filter(run=judged).count() == 40
-    from judging.comparison import classification, confusion, decided
-    from judging.evidence import read_people, run_evidence
-    from judging.policies import PRESETS
-    from judging.scoring import gold_of
+    from judging.scores.comparison import classification, confusion, decided
+    from judging.scores.evidence import read_people, run_evidence
+    from judging.scores.policies import PRESETS
+    from judging.scores.scoring import gold_of
 
     people, policy = read_people(test_set), PRESETS["default"]
     passes = run_evidence(judged, people.pair_ids).passes

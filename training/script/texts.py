@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from judging.prompts import Asked, pandalm_prompt, pandalm_target
-from judging.steering import made_harmless
+from judging.prompts.built_in import Asked, pandalm_prompt, pandalm_target
+from judging.prompts.steering import made_harmless
 from training.alpaca import alpaca_prompt
 
 Encode = Callable[[Sequence[str]], list[list[int]]]

@@ -30,7 +30,7 @@ from judging.backends import packed
 from judging.backends.checkpoints import find_checkpoint
 from judging.backends.loading import load_model, load_tokenizer, pad_of
 from judging.backends.spellings import Encode, find_spellings
-from judging.prompts import PANDALM_WORDS, pandalm_prompt
+from judging.prompts.built_in import PANDALM_WORDS, pandalm_prompt
 from training.script import choosing
 from training.script.batching import batches_of
 from training.script.checkpoints import load_state, save_state, save_weights

@@ -10,9 +10,9 @@ from jobs.errors import Cancelled, PermanentError
 from jobs.running import run_here
 from judging.backends.base import BackendUnavailableError
 from judging.models import Judge, JudgeRun
-from judging.planning import in_words, plan_run
-from judging.run_figures import figures_of
-from judging.runs import RunError, continue_run, set_budget, set_workers, start_run
+from judging.runs.figures import figures_of
+from judging.runs.planning import in_words, plan_run
+from judging.runs.starting import RunError, continue_run, set_budget, set_workers, start_run
 
 
 class Command(BaseCommand):

@@ -7,11 +7,11 @@ from django.core.management.base import BaseCommand, CommandError
 
 from annotation.bootstrap import RESAMPLES
 from annotation.models import Dataset
-from judging.altest import EPSILON
-from judging.policies import PRESETS, UnknownPolicyError, policy_named
-from judging.scores_json import scores_json
-from judging.scores_table import scores_table
-from judging.scoring import scores_of
+from judging.scores.altest import EPSILON
+from judging.scores.as_json import scores_json
+from judging.scores.as_table import scores_table
+from judging.scores.policies import PRESETS, UnknownPolicyError, policy_named
+from judging.scores.scoring import scores_of
 
 
 class Command(BaseCommand):

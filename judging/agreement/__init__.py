@@ -1,0 +1,1 @@
+"""The agreement page: how people, and judges as raters, agree."""

@@ -1,0 +1,1 @@
+"""What judges are asked and how their answers are read."""

@@ -1,0 +1,202 @@
+"""What a reviewer asks of labels and adjudications beyond who said what, as parts of the review list's query.
+
+judging.review.disagreement puts them together. Each part carries the bounds of the page and is merged in the order of
+ids.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from psycopg.sql import SQL, Composable, Identifier, Literal
+
+from annotation.models import Adjudication, Choice, Guideline, User
+from judging.decisions import Bounds
+
+
+@dataclass(frozen=True)
+class Part:
+    """Something to join: a FROM item, its column with the pair's id, and a condition that begins with AND."""
+
+    relation: Composable
+    key: Composable
+    condition: Composable = field(default_factory=lambda: SQL(""))
+
+
+@dataclass(frozen=True)
+class Range:
+    """From low on, up to high without it; None is open."""
+
+    low: float | None = None
+    high: float | None = None
+
+    def __str__(self) -> str:
+        """As addresses have it."""
+        return "-".join("" if end is None else f"{end:.10g}" for end in (self.low, self.high))
+
+    @property
+    def words(self) -> str:
+        if self.low is None:
+            return f"under {self.high:.10g}"
+        return f"{self.low:.10g} or more" if self.high is None else f"{self.low:.10g} to under {self.high:.10g}"
+
+    def on(self, value: Composable) -> Composable:
+        """A condition that begins with AND, or nothing."""
+        low = SQL("") if self.low is None else SQL(" AND {} >= {}").format(value, Literal(self.low))
+        high = SQL("") if self.high is None else SQL(" AND {} < {}").format(value, Literal(self.high))
+        return low + high
+
+
+class Rest(StrEnum):
+    """What the majority of the other labels of a pair is, beside a choice: the annotator's own, or another."""
+
+    SAME = "same"
+    OTHER = "other"
+
+
+class Side(StrEnum):
+    LEFT = "left"
+    RIGHT = "right"
+
+
+@dataclass(frozen=True)
+class Revision:
+    """Of the guidelines: made by this one, or by none where guideline is None."""
+
+    guideline: Guideline | None
+
+
+class AfterReveal(StrEnum):
+    """What became of a label when its annotator had seen what others said."""
+
+    SEEN = "seen"
+    CHANGED = "changed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnLabel:
+    """What the first annotator's label must be like; None is not asked for.
+
+    The revision may also be asked for without an annotator, of any label of the pair.
+    """
+
+    rest: Choice | Rest | None = None
+    side: Side | None = None
+    seconds: Range | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    after_reveal: AfterReveal | None = None
+    revision: Revision | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adjudicated:
+    """done: adjudicated or not yet. cause: with this cause."""
+
+    done: bool | None = None
+    cause: Adjudication.Cause | None = None
+
+
+ANY_LABEL, ANY_ADJUDICATION = OwnLabel(), Adjudicated()
+
+
+def label_conditions(name: str, own: OwnLabel) -> Composable:
+    """Conditions on a row of annotation_label that the query calls by this name; each begins with AND."""
+
+    def column(of: str) -> Composable:
+        return Identifier(name, of)
+
+    conditions: list[Composable] = []
+    if own.side:
+        left = SQL("CASE {} WHEN 1 THEN NOT {swapped} WHEN 2 THEN {swapped} END").format(
+            column("choice"), swapped=column("shown_swapped")
+        )
+        conditions.append(SQL(" AND ({}) IS {}").format(left, SQL("true" if own.side is Side.LEFT else "false")))
+    if own.seconds:
+        conditions.append(own.seconds.on(column("seconds")))
+    if own.since:
+        conditions.append(SQL(" AND {} >= {}").format(column("changed_at"), Literal(own.since)))
+    if own.until:
+        conditions.append(SQL(" AND {} < {}").format(column("changed_at"), Literal(own.until)))
+    if own.after_reveal is AfterReveal.SEEN:
+        conditions.append(SQL(" AND {} IS NOT NULL").format(column("revealed_at")))
+    if own.after_reveal is AfterReveal.CHANGED:
+        conditions.append(
+            SQL(
+                " AND EXISTS (SELECT FROM annotation_reconsideration AS later"
+                " WHERE later.label_id = {} AND later.choice <> {})"
+            ).format(column("id"), column("choice"))
+        )
+    if own.revision:
+        conditions.append(_of_revision(own.revision, column("guideline_id")))
+    return SQL("").join(conditions)
+
+
+def _of_revision(revision: Revision, column: Composable) -> Composable:
+    if revision.guideline is None:
+        return SQL(" AND {} IS NULL").format(column)
+    return SQL(" AND {} = {}").format(column, Literal(revision.guideline.pk))
+
+
+def revision_part(revision: Revision, bounds: Bounds) -> Part:
+    """Pairs with a label that was made by this revision of the guidelines, each once."""
+    relation = SQL("(SELECT DISTINCT pair_id FROM annotation_label AS made WHERE true{}{}) AS made_by").format(
+        _of_revision(revision, SQL("made.guideline_id")), bounds.on(SQL("made.pair_id"))
+    )
+    return Part(relation, Identifier("made_by", "pair_id"))
+
+
+def of_revision_too(revision: Revision, key: Composable) -> Composable:
+    """A condition on a pair's id that begins with AND, for rows that are read in an order of their own.
+
+    A scalar look-up, which the planner cannot turn into a join over all labels of the revision.
+    """
+    return SQL(
+        " AND (SELECT made.pair_id FROM annotation_label AS made WHERE made.pair_id = {}{} LIMIT 1) IS NOT NULL"
+    ).format(key, _of_revision(revision, SQL("made.guideline_id")))
+
+
+def rest_part(person: User, rest: Choice | Rest, bounds: Bounds) -> Part:
+    """Pairs that a person labelled, by the strict majority of their other labels (gold.majority_of_others)."""
+    rules = SQL(" ").join(
+        SQL("WHEN 2 * count(*) FILTER (WHERE other.choice = {choice}) > count(*) THEN {choice}").format(
+            choice=Literal(choice)
+        )
+        for choice in Choice.values
+    )
+    relation = SQL(
+        "(SELECT own.pair_id, own.choice AS own, CASE {} END AS rest FROM annotation_label AS own"
+        " JOIN annotation_label AS other ON other.pair_id = own.pair_id AND other.annotator_id <> own.annotator_id"
+        " WHERE own.annotator_id = {}{}{} GROUP BY own.pair_id, own.choice) AS others"
+    ).format(rules, Literal(person.pk), bounds.on(SQL("own.pair_id")), bounds.on(SQL("other.pair_id")))
+    wanted = {
+        Rest.SAME: SQL(" AND others.rest = others.own"),
+        Rest.OTHER: SQL(" AND others.rest <> others.own"),
+    }
+    condition: Composable = (
+        wanted[rest] if isinstance(rest, Rest) else SQL(" AND others.rest = {}").format(Literal(rest.value))
+    )
+    return Part(relation, Identifier("others", "pair_id"), condition)
+
+
+def adjudication_part(adjudicated: Adjudicated, bounds: Bounds) -> Part | None:
+    """Pairs that are adjudicated, where that is asked for; that a pair is not yet, `unadjudicated` says."""
+    if not adjudicated.done and not adjudicated.cause:
+        return None
+    key = Identifier("final_word", "pair_id")
+    condition: Composable = SQL(" AND final_word.current")
+    if adjudicated.cause:
+        condition += SQL(" AND final_word.cause = {}").format(Literal(adjudicated.cause.value))
+    return Part(SQL("annotation_adjudication AS final_word"), key, condition + bounds.on(key))
+
+
+def unadjudicated(key: Composable) -> Composable:
+    return SQL(
+        " AND NOT EXISTS (SELECT FROM annotation_adjudication AS word WHERE word.pair_id = {} AND word.current)"
+    ).format(key)
+
+
+def length_condition(length: Range) -> Composable:
+    """On a row of annotation_pair that the query calls pair: the characters of both responses together."""
+    one = SQL("(SELECT char_length(text) FROM annotation_response AS r WHERE r.id = pair.response_{}_id)")
+    return SQL("true") + length.on(SQL("({} + {})").format(one.format(SQL("1")), one.format(SQL("2"))))

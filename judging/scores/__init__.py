@@ -1,0 +1,1 @@
+"""What judges are worth under a policy: gold, measures, intervals, the leaderboard."""

@@ -1,0 +1,1 @@
+"""How far a judge may be trusted: its threshold, temperature and coverage."""
