@@ -10,7 +10,7 @@ from annotation.bootstrap import RESAMPLES, Integers, PromptBootstrap
 from judging.models import JudgeRun
 from judging.scores.comparison import ABSENT, COLUMNS, ROWS, cells, classification, confusion, flips, scored
 from judging.scores.evidence import Evidence, RunEvidence
-from judging.scores.policies import WORDS, Policy
+from judging.scores.policies import Policy
 from judging.scores.scoring import choices_of, gold_of
 
 SHOWN = {"accuracy": "Accuracy", "f1_macro": "Macro F1", "kappa": "Kappa"}
@@ -78,11 +78,11 @@ class Beside:
 
     @property
     def invalid_words(self) -> tuple[str, str]:
-        return WORDS[self.one.invalid], WORDS[self.other.invalid]
+        return self.one.invalid.words, self.other.invalid.words
 
     @property
     def conflict_words(self) -> tuple[str, str]:
-        return WORDS[self.one.conflict], WORDS[self.other.conflict]
+        return self.one.conflict.words, self.other.conflict.words
 
     def query(self, kind: str, run: JudgeRun) -> str:
         """What the review list is asked for a judge's invalid verdicts or flips."""

@@ -2,56 +2,53 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
 
 
-class Gold(StrEnum):
+class Rule(StrEnum):
+    """One of a policy's rules by its choices, each with its words for people."""
+
+    words: str
+
+    def __new__(cls, value: str, words: str = "") -> Self:
+        member = str.__new__(cls, value)
+        member._value_, member.words = value, words
+        return member
+
+
+class Gold(Rule):
     """What the right answer for a pair is."""
 
-    ADJUDICATED = "adjudicated"
-    MAJORITY = "majority"
-    UNANIMOUS = "unanimous"
-    DAWID_SKENE = "dawid-skene"
+    ADJUDICATED = "adjudicated", "the adjudicated choice, else the strict majority of the human labels"
+    MAJORITY = "majority", "the strict majority of the human labels"
+    UNANIMOUS = "unanimous", "the choice of all human labels, where they agree"
+    DAWID_SKENE = "dawid-skene", "the most probable choice by Dawid and Skene's model of the annotators"
 
 
-class NoGold(StrEnum):
+class NoGold(Rule):
     """What becomes of a labelled pair that the gold rule gives no answer for."""
 
-    OUT = "out"
-    TIE = "tie"
+    OUT = "out", "left out"
+    TIE = "tie", "counted as a tie"
 
 
-class Invalid(StrEnum):
+class Invalid(Rule):
     """What becomes of a verdict that is none of 1, 2 and tie."""
 
-    WRONG = "wrong"
-    OUT = "out"
-    TIE = "tie"
+    WRONG = "wrong", "counted as wrong"
+    OUT = "out", "left out"
+    TIE = "tie", "counted as a tie"
 
 
-class Conflict(StrEnum):
+class Conflict(Rule):
     """What two verdicts on one pair, one in each order, come to."""
 
-    TIE = "tie"
-    GIVEN = "given"
-    AVERAGE = "average"
+    TIE = "tie", "a tie"
+    GIVEN = "given", "the given order alone"
+    AVERAGE = "average", "the average of the probabilities"
 
 
-RULES: dict[str, type[StrEnum]] = {"gold": Gold, "no_gold": NoGold, "invalid": Invalid, "conflict": Conflict}
-
-WORDS: dict[StrEnum, str] = {
-    Gold.ADJUDICATED: "the adjudicated choice, else the strict majority of the human labels",
-    Gold.MAJORITY: "the strict majority of the human labels",
-    Gold.UNANIMOUS: "the choice of all human labels, where they agree",
-    Gold.DAWID_SKENE: "the most probable choice by Dawid and Skene's model of the annotators",
-    NoGold.OUT: "left out",
-    NoGold.TIE: "counted as a tie",
-    Invalid.WRONG: "counted as wrong",
-    Invalid.OUT: "left out",
-    Invalid.TIE: "counted as a tie",
-    Conflict.TIE: "a tie",
-    Conflict.GIVEN: "the given order alone",
-    Conflict.AVERAGE: "the average of the probabilities",
-}
+RULES: dict[str, type[Rule]] = {"gold": Gold, "no_gold": NoGold, "invalid": Invalid, "conflict": Conflict}
 
 
 class UnknownPolicyError(ValueError):
@@ -70,10 +67,10 @@ class Policy:
     def rules(self) -> list[tuple[str, str]]:
         """The four rules in words, for people: (what the rule is about, what it says)."""
         return [
-            ("Gold", WORDS[self.gold]),
-            ("A labelled pair without gold", WORDS[self.no_gold]),
-            ("An invalid verdict", WORDS[self.invalid]),
-            ("Verdicts that differ between the orders", WORDS[self.conflict]),
+            ("Gold", self.gold.words),
+            ("A labelled pair without gold", self.no_gold.words),
+            ("An invalid verdict", self.invalid.words),
+            ("Verdicts that differ between the orders", self.conflict.words),
         ]
 
 

@@ -3,7 +3,7 @@
 from django import forms
 from django.http import QueryDict
 
-from judging.scores.policies import PRESETS, RULES, WORDS, Policy, UnknownPolicyError, policy_named, policy_of
+from judging.scores.policies import PRESETS, RULES, Policy, UnknownPolicyError, policy_named, policy_of
 
 LABELS = {
     "gold": "Gold is",
@@ -19,7 +19,7 @@ class RulesForm(forms.Form):
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         for name, rule in RULES.items():
-            choices = [(value.value, WORDS[value]) for value in rule]
+            choices = [(value.value, value.words) for value in rule]
             self.fields[name] = forms.ChoiceField(choices=choices, label=LABELS[name])
 
 
