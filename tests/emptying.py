@@ -10,6 +10,8 @@ from typing import Any
 from django.db import connection
 from django.db.backends.postgresql.operations import DatabaseOperations
 
+# What triggers hold, (referring, referred): a template stays for as long as a judge names it.
+_NAMED = [("judging_judge", "judging_prompttemplate")]
 _REFERENCES = "SELECT conrelid::regclass::text, confrelid::regclass::text FROM pg_constraint WHERE contype = 'f'"
 
 
@@ -25,7 +27,7 @@ def _referring_first(tables: set[str]) -> list[str]:
     order: TopologicalSorter[str] = TopologicalSorter({table: [] for table in tables})
     with connection.cursor() as cursor:
         cursor.execute(_REFERENCES)
-        for referring, referred in cursor.fetchall():
+        for referring, referred in [*cursor.fetchall(), *_NAMED]:
             if referring != referred and {referring, referred} <= tables:
                 order.add(referred, referring)
     return list(order.static_order())

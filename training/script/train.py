@@ -23,7 +23,6 @@ import deepspeed.ops
 import numpy as np
 import torch
 import torch.distributed as dist
-from peft import LoraConfig, inject_adapter_in_model
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from judging.backends import packed
@@ -34,7 +33,7 @@ from judging.prompts.built_in import PANDALM_WORDS, pandalm_prompt
 from training.script import choosing
 from training.script.batching import batches_of
 from training.script.checkpoints import load_state, save_state, save_weights
-from training.script.config import Hyperparameters, RunConfig, deepspeed_config, rate_at
+from training.script.config import Hyperparameters, Lora, RunConfig, deepspeed_config, rate_at
 from training.script.devices import Device, compute_activations_anew, fused_kernels, the_device
 from training.script.examining import Examiner, held_out_loss
 from training.script.finite import check_finite, whole_norm
@@ -207,16 +206,22 @@ def model_of(run: Run) -> PreTrainedModel:
     positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     if positions and positions < run.given.max_length:
         raise ValueError(f"The model takes {positions} tokens: choose a max_length of at most that.")
-    if lora := run.given.lora:
-        inject_adapter_in_model(
-            LoraConfig(r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, task_type="CAUSAL_LM"), model
-        )
+    if run.given.lora:
+        put_adapters(model, run.given.lora)
     if run.given.gradient_checkpointing:
         compute_activations_anew(model)
     if run.given.fused_kernels == "auto" and fused_kernels(model, run.device):
         run.journal.tell("kernels", fused=True)
     model.to(run.device.device)
     return model.train()
+
+
+def put_adapters(model: PreTrainedModel, lora: Lora) -> None:
+    # Here, because it takes as long to load as all else together.
+    from peft import LoraConfig, inject_adapter_in_model
+
+    how = LoraConfig(r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, task_type="CAUSAL_LM")
+    inject_adapter_in_model(how, model)
 
 
 def is_to_be_packed(run: Run, learner: Learner, material: Material) -> bool:
