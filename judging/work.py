@@ -99,6 +99,8 @@ def _judge_chunks(crew: Crew, backend: Backend, saver: "_Saver") -> None:
             continue
         saver.save()
         if crew.all_done(Chunk.Stage.VERDICTS):
+            saver.count()
+            crew.running.progress(saver.done, saver.total, "Judging")
             return
         saver.wait()
 
@@ -182,7 +184,8 @@ class _Saver:
             self.save()
         if not self.crew.is_alone:
             self.crew.check()
-            self._count(now)
+            if now - self.counted_at >= self.count_seconds:
+                self.count()
         if now - self.logged_at >= LOG_SECONDS:
             self.logged_at = now
             logger.info("%d of %d verdicts are there.", self.done, self.total)
@@ -198,9 +201,11 @@ class _Saver:
             self.waiting, self.finished = [], []
         self.saved_at = time.monotonic()
 
-    def _count(self, now: float) -> None:
+    def count(self) -> None:
         """What all workers have saved, so that each tells how far the run is."""
-        if now - self.counted_at >= self.count_seconds:
-            self.done = Verdict.objects.filter(run=self.run).count()
-            self.counted_at = time.monotonic()
-            self.count_seconds = max(COUNT_SECONDS, COUNT_SHARE * (self.counted_at - now))
+        if self.crew.is_alone:
+            return
+        before = time.monotonic()
+        self.done = Verdict.objects.filter(run=self.run).count()
+        self.counted_at = time.monotonic()
+        self.count_seconds = max(COUNT_SECONDS, COUNT_SHARE * (self.counted_at - before))

@@ -17,7 +17,7 @@ from jobs.errors import PermanentError
 from jobs.running import run_here
 from judging.models import Judge, JudgeRun, Tournament, Verdict
 from judging.scores.policies import PRESETS
-from judging.scores.ranking import rank
+from judging.scores.ranking import evidence_of, rank
 from judging.tournaments import Entry, Plan, TournamentError, begin, delete_old_files, pairs_of, plan_judges, start
 from tests import factories
 
@@ -110,7 +110,7 @@ class TestFromFiles:
         for run in JudgeRun.objects.filter(dataset=dataset):
             run_here(job=run.job, out=StringIO())
         assert Verdict.objects.count() == 48
-        longer = next(rater for rater in rank(dataset=dataset, policy=PRESETS["default"], resamples=20).raters)
+        longer = next(rater for rater in rank(evidence_of(dataset), policy=PRESETS["default"], resamples=20).raters)
         assert [(cell.win, cell.loss, cell.tie) for cell in longer.cells] == [(4, 0, 0)] * 3
         assert not tournament.files.exclude(file="").exists()
 
@@ -313,6 +313,6 @@ def test_the_eight_models_of_self_instruct_meet_on_252_prompts() -> None:
     dataset = made(tournament, Plan(design=Design.PROMPTS, number=30, judges=[judge.pk]))
     assert dataset.pairs.count() == 28 * 30
     run_here(job=JudgeRun.objects.get(dataset=dataset).job, out=StringIO())
-    (longer,) = rank(dataset=dataset, policy=PRESETS["default"], resamples=50).raters
+    (longer,) = rank(evidence_of(dataset), policy=PRESETS["default"], resamples=50).raters
     # The model that was never tuned to stop writes the most.
     assert longer.ranked[0].name == "davinci"

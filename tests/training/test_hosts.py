@@ -93,9 +93,7 @@ exec sh -c "$1"
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("launcher", ["deepspeed", "torchrun"])
-def test_two_machines_learn_what_two_processes_of_one_learn(asked, settings, tmp_path, launcher):
-    settings.TRAINING_LAUNCHER = launcher
+def test_two_machines_learn_what_two_processes_of_one_learn(asked, settings, tmp_path):
     ssh = tmp_path / "ssh"
     ssh.write_text(SSH)
     ssh.chmod(0o755)
@@ -111,11 +109,10 @@ def test_two_machines_learn_what_two_processes_of_one_learn(asked, settings, tmp
     told = list(Reader(folder).lines())
     assert told[0]["world"] == 2
     steps = {line["step"]: line["loss"] for line in told if line["kind"] == "step"}
-    if launcher == "deepspeed":
-        other = start_training(**short | {"name": "on one"})
-        run_here(job=other.job, out=io.StringIO())
-        losses = dict(StepMetric.objects.filter(run=other).values_list("step", "loss"))
-        assert steps == pytest.approx(losses, abs=1e-5)
+    other = start_training(**short | {"name": "on one"})
+    run_here(job=other.job, out=io.StringIO())
+    losses = dict(StepMetric.objects.filter(run=other).values_list("step", "loss"))
+    assert steps == pytest.approx(losses, abs=1e-5)
     assert len(steps) == 4
 
 

@@ -58,7 +58,7 @@ def test_one_worker_makes_the_snapshot_and_trains_and_another_goes_on_and_judges
 
     first = worker(roots[0])
     snapshot = make_snapshot(name="shared", recipe=JudgeRecipe(run=labels.pk, held_out=0.1, swap=False))
-    until_state(snapshot.job, Job.State.SUCCEEDED, Job.State.FAILED, seconds=120)
+    until_state(snapshot.job, Job.State.SUCCEEDED, Job.State.FAILED, seconds=240)
     snapshot.refresh_from_db()
     asked = {"snapshot": snapshot, "base_model": str(base_model), "hyperparameters": HYPERPARAMETERS}
     run = start_training(name="shared", test_sets=[test_set], **asked)
@@ -71,7 +71,7 @@ def test_one_worker_makes_the_snapshot_and_trains_and_another_goes_on_and_judges
     stopped_at = run.stored["step"]
 
     worker(roots[1])
-    job = until_state(run.job, Job.State.SUCCEEDED, Job.State.FAILED, seconds=240)
+    job = until_state(run.job, Job.State.SUCCEEDED, Job.State.FAILED, seconds=400)
     assert (job.state, job.error) == (Job.State.SUCCEEDED, "")
     checkpoints = list(run.checkpoints.order_by("epoch"))
     assert [each.epoch for each in checkpoints] == [1, 2, 3]
@@ -88,7 +88,7 @@ def test_one_worker_makes_the_snapshot_and_trains_and_another_goes_on_and_judges
     judge = promote(checkpoint=checkpoints[0], test_sets=[test_set])
     assert judge.model == f"artifact:{folder.relative_to(roots[1])}@{checkpoints[0].stored}"
     (judged,) = JudgeRun.objects.filter(judge=judge)
-    until_state(judged.job, Job.State.SUCCEEDED, Job.State.FAILED, seconds=120)
+    until_state(judged.job, Job.State.SUCCEEDED, Job.State.FAILED, seconds=240)
     assert Verdict.objects.filter(run=judged, status="ok").count() == 40
     assert manifest_of(folder)["step"] == checkpoints[0].step
 

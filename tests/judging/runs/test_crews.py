@@ -236,14 +236,13 @@ def test_a_dataset_is_judged_for_as_long_as_a_helper_is_at_it():
     assert not Verdicts().is_judging(dataset=run.dataset)
 
 
-def test_each_worker_tells_how_far_the_whole_run_is(monkeypatch):
-    monkeypatch.setattr(work, "COUNT_SECONDS", 0.0)
+def test_each_worker_tells_how_far_the_whole_run_is():
     run = shared(pairs=40)
     first, second = both(run)
     saver = work._Saver(first, make_backend(run), done=0, total=40)
     other = run.dataset.pairs.first()
     Verdict.objects.create(run=run, pair=other, choice=1)
-    saver._count(saver.counted_at + 1)
+    saver.count()
     assert saver.done == 1
     second.running.progress(7, 40, "Judging")
     second.running.flush()
