@@ -117,7 +117,7 @@ def test_a_run_cancelled_while_it_saves_saves_and_goes_on_as_if_nothing_had_been
 ):
     monkeypatch.setitem(installation.environment, "JOB_GRACE_SECONDS", "30")
     # With adapters, whose dropout must fall as it would have fallen.
-    long = LONG | {"checkpoint_steps": 1, "epochs": 12, "lora": {"dropout": 0.3}}
+    long = LONG | {"checkpoint_steps": 1, "lora": {"dropout": 0.3}}
     undisturbed = start_training(**asked(hyperparameters=long))
     run_here(job=undisturbed.job, out=io.StringIO())
     installation.worker(queue="gpu,default")
@@ -164,7 +164,7 @@ def test_a_run_that_hangs_in_a_save_is_killed_and_goes_on_from_the_save_before(
     """It ignores TERM, and has written a megabyte that nobody read. Another run waits for its device meanwhile."""
     (tmp_path / "sitecustomize.py").write_text(NOISE)
     monkeypatch.setitem(installation.environment, "PYTHONPATH", str(tmp_path))
-    each = LONG | {"checkpoint_steps": 1}
+    each = LONG | {"checkpoint_steps": 1, "epochs": 2}
     installation.worker(queue="gpu,default")
     run = start_training(**asked(hyperparameters=each, send=True, name="hangs"))
     steps(run, 3)
