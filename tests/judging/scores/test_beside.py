@@ -81,7 +81,8 @@ def test_the_page_shows_both_and_leads_to_invalid_verdicts_and_conflicts(client)
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page))
     assert "Gold: 7 pairs under default, 7 under paper: 0 gained, 0 lost, 0 with another gold." in text
     where = reverse("review", args=["scored"])
-    assert f'{where}?policy=default&kind=invalid&run={run.pk}">1 invalid</a>: counted as wrong; then counted as a tie' in page
+    invalid = f'{where}?policy=default&kind=invalid&run={run.pk}">1 invalid</a>'
+    assert f"{invalid}: counted as wrong; then counted as a tie" in page
     assert f'{where}?policy=default&kind=order_flip&run={run.pk}">2 order conflicts</a>: a tie in both' in page
     assert "1 verdict counts otherwise." in text
 
