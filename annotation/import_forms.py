@@ -81,14 +81,8 @@ class ImportForm(forms.Form):
         return any(field.errors or field.value() for field in self.further_fields)
 
     def clean_file(self) -> UploadedFile:
-        file = self.cleaned_data["file"]
-        limit = settings.UPLOAD_LIMIT_BYTES
-        if file.size > limit:
-            raise forms.ValidationError(
-                f"This file has {filesizeformat(file.size)}; the browser may send {filesizeformat(limit)}. "
-                "Use manage.py import_pairs on the server for it."
-            )
-        return file
+        check_size(self.cleaned_data["file"], called="This file", command="import_pairs")
+        return self.cleaned_data["file"]
 
     def options(self) -> Options:
         given = self.cleaned_data
@@ -100,6 +94,16 @@ class ImportForm(forms.Form):
             replace=given["replace"],
             create_annotators=given["create_annotators"],
             dry_run=given["dry_run"],
+        )
+
+
+def check_size(file: UploadedFile, *, called: str, command: str) -> None:
+    """Raises ValidationError for a file larger than the browser may send, with the command that takes it."""
+    limit = settings.UPLOAD_LIMIT_BYTES
+    if file.size > limit:
+        raise forms.ValidationError(
+            f"{called} has {filesizeformat(file.size)}; the browser may send {filesizeformat(limit)}. "
+            f"Use manage.py {command} on the server for it."
         )
 
 

@@ -13,9 +13,6 @@ import argparse
 import asyncio
 import json
 import multiprocessing
-import os
-import platform
-import statistics
 import sys
 import time
 from pathlib import Path
@@ -24,6 +21,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.measuring import machine  # noqa: E402
 from judging.backends import Settings, load_backend  # noqa: E402
 from judging.backends.base import Question  # noqa: E402
 
@@ -45,7 +43,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     report = {
-        "machine": {"cpus": os.cpu_count(), "python": platform.python_version(), "calibration_ms": _calibration()},
+        "machine": machine(),
         "latency_s": LATENCY,
         "at_the_limit": _measured(options, allowed=options.at_once),
         "twice_the_limit": _measured(options, allowed=options.at_once // 2),
@@ -123,17 +121,6 @@ async def _server(pipe: Any, allowed: int) -> None:
     while not pipe.poll():
         await asyncio.sleep(0.05)
     pipe.send(refused)
-
-
-def _calibration() -> float:
-    taken = []
-    for _ in range(3):
-        started = time.perf_counter()
-        total = 0
-        for number in range(2_000_000):
-            total += number * number % 7
-        taken.append((time.perf_counter() - started) * 1000)
-    return round(statistics.median(taken), 1)
 
 
 if __name__ == "__main__":

@@ -12,11 +12,8 @@ others use it too.
 import argparse
 import io
 import json
-import os
-import platform
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from config.embedded import database_url, postgres  # noqa: E402
+from benchmarks.measuring import machine, own_database  # noqa: E402
 
 LIMIT_MS = 2000
 DIMENSIONS = ("verdict", "length", "source", "conflict", "probability")
@@ -76,18 +73,8 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=2_000)
     parser.add_argument("--repeats", type=int, default=5)
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="tiebreak-bench-") as folder:
-        home = Path(folder)
-        os.environ |= {
-            "TIEBREAK_HOME": folder,
-            "DATABASE_URL": database_url(home),
-            "DJANGO_SETTINGS_MODULE": "config.settings",
-            "LOG_LEVEL": "ERROR",
-        }
-        with postgres.used(home):
-            print(json.dumps(_measure(given.pairs, given.size, given.repeats), indent=2), flush=True)
-            # Gone before its directory goes.
-            postgres.stop(home)
+    with own_database():
+        print(json.dumps(_measure(given.pairs, given.size, given.repeats), indent=2), flush=True)
 
 
 def _measure(pairs: int, size: int, repeats: int) -> dict[str, object]:
@@ -124,7 +111,7 @@ def _measure(pairs: int, size: int, repeats: int) -> dict[str, object]:
         "labels": pairs,
         "size": size,
         "repeats": repeats,
-        "machine": {"cpus": os.cpu_count(), "python": platform.python_version(), "calibration_ms": _calibration()},
+        "machine": machine(),
         "draw_sample_ms": found,
         "draw_suspicious_ms": worst,
         "pages_ms": pages,
@@ -178,14 +165,6 @@ def _median(act: Callable[[], object], repeats: int) -> float:
         act()
         times.append((time.perf_counter() - start) * 1000)
     return round(statistics.median(times), 1)
-
-
-def _calibration() -> float:
-    started = time.perf_counter()
-    total = 0
-    for number in range(2_000_000):
-        total += number * number % 7
-    return round((time.perf_counter() - started) * 1000, 1)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ import psycopg
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import web  # noqa: E402
+from benchmarks import measuring, web  # noqa: E402
 from benchmarks.label_data import LABELS_PER_PAIR, execute, make_pairs  # noqa: E402
 from config.embedded import database_url, postgres  # noqa: E402
 
@@ -92,7 +92,7 @@ def _set_order(home: Path, order: str) -> None:
 
 
 def _at_once(home: Path, port: int, slug: str, given: argparse.Namespace) -> dict[str, object]:
-    calibration = web._calibrate()
+    calibration = measuring.calibration()
     names = [f"annotator{number}" for number in range(1, given.clients + 1)]
     annotators = [web.Annotator(port, slug, name, "htmx") for name in names]
     for annotator in annotators:

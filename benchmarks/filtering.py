@@ -11,11 +11,8 @@ where the machine is free, more where others use it too.
 import argparse
 import io
 import json
-import os
-import platform
 import statistics
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -23,8 +20,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.audit import FILL, _calibration  # noqa: E402
-from config.embedded import database_url, postgres  # noqa: E402
+from benchmarks.audit import FILL  # noqa: E402
+from benchmarks.measuring import machine, own_database  # noqa: E402
 
 LIMIT_S = 20.0
 
@@ -50,18 +47,8 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=300_000)
     parser.add_argument("--repeats", type=int, default=3)
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="tiebreak-bench-") as folder:
-        home = Path(folder)
-        os.environ |= {
-            "TIEBREAK_HOME": folder,
-            "DATABASE_URL": database_url(home),
-            "DJANGO_SETTINGS_MODULE": "config.settings",
-            "LOG_LEVEL": "ERROR",
-        }
-        with postgres.used(home):
-            print(json.dumps(_measure(given.pairs, given.repeats), indent=2), flush=True)
-            # Gone before its directory goes.
-            postgres.stop(home)
+    with own_database():
+        print(json.dumps(_measure(given.pairs, given.repeats), indent=2), flush=True)
 
 
 def _measure(pairs: int, repeats: int) -> dict[str, Any]:
@@ -96,7 +83,7 @@ def _measure(pairs: int, repeats: int) -> dict[str, Any]:
         "labels": pairs,
         "verdicts": verdicts,
         "repeats": repeats,
-        "machine": {"cpus": os.cpu_count(), "python": platform.python_version(), "calibration_ms": _calibration()},
+        "machine": machine(),
         "job_s": round(statistics.median(jobs), 2),
         "jobs_s": [round(seconds, 2) for seconds in sorted(jobs)],
         "filters_s": each,

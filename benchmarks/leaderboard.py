@@ -11,19 +11,13 @@ itself computed; the rest is PostgreSQL. `calibration_ms` is a fixed Python loop
 
 import argparse
 import json
-import os
-import platform
-import statistics
 import sys
-import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from config.embedded import database_url, postgres  # noqa: E402
+from benchmarks.measuring import machine, own_database, timed  # noqa: E402
 
 SIZES = {
     "small": {"dataset": 1, "n": 1_000, "per_prompt": 1, "judges": 20, "labelled": 1, "from": 0},
@@ -89,20 +83,8 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--only", choices=SIZES)
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="tiebreak-bench-") as folder:
-        home = Path(folder)
-        os.environ |= {
-            "TIEBREAK_HOME": folder,
-            "DATABASE_URL": database_url(home),
-            "DJANGO_SETTINGS_MODULE": "config.settings",
-            "LOG_LEVEL": "ERROR",
-        }
-        with postgres.used(home):
-            print(
-                json.dumps(_measure([given.only] if given.only else list(SIZES), given.repeats), indent=2), flush=True
-            )
-            # Gone before its directory goes.
-            postgres.stop(home)
+    with own_database():
+        print(json.dumps(_measure([given.only] if given.only else list(SIZES), given.repeats), indent=2), flush=True)
 
 
 def _measure(names: list[str], repeats: int) -> dict[str, object]:
@@ -129,7 +111,7 @@ def _measure(names: list[str], repeats: int) -> dict[str, object]:
     return {
         "sizes": {name: SIZES[name] for name in names},
         "repeats": repeats,
-        "machine": {"cpus": os.cpu_count(), "python": platform.python_version(), "calibration_ms": _calibration()},
+        "machine": machine(),
         "pages": found,
         "all_within_limits": all(
             found[name][state]["ms"] <= limit for name in names for state, limit in LIMITS_MS[name].items()
@@ -152,31 +134,10 @@ def _page(client: object, name: str, repeats: int) -> dict[str, object]:
         one.update(choice=Case(When(choice=1, then=Value(2)), default=Value(1)))
 
     return {
-        "cold": _timed(lambda: client.get(url), repeats, before=cache.clear),
-        "changed": _timed(lambda: client.get(url), repeats, before=change),
-        "kept": _timed(lambda: client.get(url), repeats),
+        "cold": timed(lambda: client.get(url), repeats, before=cache.clear),
+        "changed": timed(lambda: client.get(url), repeats, before=change),
+        "kept": timed(lambda: client.get(url), repeats),
     }
-
-
-def _timed(ask: Callable[[], object], repeats: int, before: Callable[[], object] = lambda: None) -> dict[str, float]:
-    before()
-    assert ask().status_code == 200
-    walls, cpus = [], []
-    for _ in range(repeats):
-        before()
-        wall, cpu = time.perf_counter(), time.process_time()
-        ask()
-        walls.append((time.perf_counter() - wall) * 1000)
-        cpus.append((time.process_time() - cpu) * 1000)
-    return {"ms": round(statistics.median(walls), 1), "cpu_ms": round(statistics.median(cpus), 1)}
-
-
-def _calibration() -> float:
-    started = time.perf_counter()
-    total = 0
-    for number in range(2_000_000):
-        total += number * number % 7
-    return round((time.perf_counter() - started) * 1000, 1)
 
 
 if __name__ == "__main__":

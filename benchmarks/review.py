@@ -13,19 +13,13 @@ about 105 where the machine is free, more where others use it too.
 
 import argparse
 import json
-import os
-import platform
-import statistics
 import sys
-import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from config.embedded import database_url, postgres  # noqa: E402
+from benchmarks.measuring import machine, own_database, timed  # noqa: E402
 
 LIMIT_MS = 150
 
@@ -108,18 +102,8 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=300_000)
     parser.add_argument("--repeats", type=int, default=7)
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="tiebreak-bench-") as folder:
-        home = Path(folder)
-        os.environ |= {
-            "TIEBREAK_HOME": folder,
-            "DATABASE_URL": database_url(home),
-            "DJANGO_SETTINGS_MODULE": "config.settings",
-            "LOG_LEVEL": "ERROR",
-        }
-        with postgres.used(home):
-            print(json.dumps(_measure(given.pairs, given.repeats), indent=2), flush=True)
-            # Gone before its directory goes.
-            postgres.stop(home)
+    with own_database():
+        print(json.dumps(_measure(given.pairs, given.repeats), indent=2), flush=True)
 
 
 def _measure(pairs: int, repeats: int) -> dict[str, object]:
@@ -155,7 +139,7 @@ def _measure(pairs: int, repeats: int) -> dict[str, object]:
         "pairs": in_dataset,
         "verdicts": verdicts,
         "repeats": repeats,
-        "machine": {"cpus": os.cpu_count(), "python": platform.python_version(), "calibration_ms": _calibration()},
+        "machine": machine(),
         "filters": found,
         "slowest_page": {"filter": max(worst, key=worst.__getitem__), "ms": max(worst.values())},
         "all_within_limit": max(worst.values()) <= LIMIT_MS,
@@ -174,26 +158,7 @@ def _one(client: object, query: str, total: int, repeats: int) -> dict[str, obje
         "pair": f"/pairs/{middle - middle % 10}/?{query}",
     }
     rows = client.get(pages["first"]).content.count(b'class="review-row"')
-    return {"rows": rows} | {name: _median(lambda url=url: client.get(url), repeats) for name, url in pages.items()}
-
-
-def _median(ask: Callable[[], object], repeats: int) -> dict[str, float]:
-    assert ask().status_code == 200
-    walls, cpus = [], []
-    for _ in range(repeats):
-        wall, cpu = time.perf_counter(), time.process_time()
-        ask()
-        walls.append((time.perf_counter() - wall) * 1000)
-        cpus.append((time.process_time() - cpu) * 1000)
-    return {"ms": round(statistics.median(walls), 1), "cpu_ms": round(statistics.median(cpus), 1)}
-
-
-def _calibration() -> float:
-    started = time.perf_counter()
-    total = 0
-    for number in range(2_000_000):
-        total += number * number % 7
-    return round((time.perf_counter() - started) * 1000, 1)
+    return {"rows": rows} | {name: timed(lambda url=url: client.get(url), repeats) for name, url in pages.items()}
 
 
 if __name__ == "__main__":

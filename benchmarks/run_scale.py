@@ -15,12 +15,10 @@ import argparse
 import io
 import json
 import os
-import platform
 import resource
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -30,7 +28,8 @@ import psutil
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from config.embedded import database_url, postgres  # noqa: E402
+from benchmarks.measuring import machine, own_database  # noqa: E402
+from config.embedded import postgres  # noqa: E402
 
 LARGEST_RATIO, LARGEST_SHARE = 1.3, 0.05
 
@@ -64,26 +63,14 @@ def main() -> None:
     if given.one:
         print(json.dumps(_run_here(*given.one)), flush=True)
         return
-    with tempfile.TemporaryDirectory(prefix="tiebreak-bench-") as folder:
-        home = Path(folder)
-        os.environ |= {
-            "TIEBREAK_HOME": folder,
-            "DATABASE_URL": database_url(home),
-            "DJANGO_SETTINGS_MODULE": "config.settings",
-            "LOG_LEVEL": "ERROR",
-        }
-        with postgres.used(home):
-            print(json.dumps(_measure(given), indent=2), flush=True)
-            # Gone before its directory goes.
-            postgres.stop(home)
+    with own_database():
+        print(json.dumps(_measure(given), indent=2), flush=True)
 
 
 def _measure(given: argparse.Namespace) -> dict[str, Any]:
     sizes = sorted({*(given.pairs if given.judges else []), *([given.judged] if given.checkpoint else [])})
     _fill(sizes, given.checkpoint)
-    found: dict[str, Any] = {
-        "machine": {"cpus": os.cpu_count(), "python": platform.python_version(), "calibration_ms": _calibration()}
-    }
+    found: dict[str, Any] = {"machine": machine()}
     for judge in given.judges:
         by_size = {pairs: _median_run(judge, pairs, given.repeats) for pairs in sorted(given.pairs)}
         costs = [one["all_cpu_us_a_pair"] for one in by_size.values()]
@@ -182,14 +169,6 @@ def _run_here(judge: str, dataset: str) -> dict[str, Any]:
 def _megabytes() -> float:
     """The most that this process has ever held."""
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
-
-
-def _calibration() -> float:
-    started = time.perf_counter()
-    total = 0
-    for number in range(2_000_000):
-        total += number * number % 7
-    return round((time.perf_counter() - started) * 1000, 1)
 
 
 if __name__ == "__main__":

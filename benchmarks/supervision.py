@@ -20,7 +20,6 @@ import signal
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from contextlib import suppress
@@ -31,7 +30,8 @@ import psutil
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from config.embedded import database_url, postgres  # noqa: E402
+from benchmarks.measuring import own_database  # noqa: E402
+from config.embedded import postgres  # noqa: E402
 from training.script.journal import Reader  # noqa: E402
 
 WARM = 2
@@ -51,19 +51,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--ways", default="bare,supervised", help="By comma.")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="tiebreak-bench-") as folder:
-        home = Path(folder)
-        os.environ |= {
-            "TIEBREAK_HOME": folder,
-            "DATABASE_URL": database_url(home),
-            "DJANGO_SETTINGS_MODULE": "config.settings",
-            "LOG_LEVEL": "ERROR",
-        }
-        with postgres.used(home):
-            try:
-                report = _measure(home, given.rounds, given.steps, given.ways.split(","))
-            finally:
-                postgres.stop(home)
+    with own_database() as home:
+        report = _measure(home, given.rounds, given.steps, given.ways.split(","))
     sys.stdout.write(f"{json.dumps(report, indent=2)}\n")
 
 

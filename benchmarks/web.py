@@ -35,6 +35,7 @@ import psycopg
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks import measuring  # noqa: E402
 from benchmarks.label_data import FORGET_LABELS, LABELS_PER_PAIR, VETERAN_LABELS, execute, make_pairs, make_veteran  # noqa: E402
 from benchmarks.label_page import weigh  # noqa: E402
 from config.embedded import database_url, postgres  # noqa: E402
@@ -112,7 +113,7 @@ class Bench:
         """One run, its cycles shared by the clients. It begins without labels but those of the veteran."""
         if slug != VETERAN:
             execute(self.home, FORGET_LABELS, {"slug": slug})
-        calibration = _calibrate()
+        calibration = measuring.calibration()
         annotators = [Annotator(self.port, slug, f"annotator{number}", way) for number in range(1, clients + 1)]
         for annotator in annotators:
             for _ in range(WARM_UP):
@@ -238,14 +239,6 @@ def _cpu(process: psutil.Process) -> float:
     times = process.cpu_times()
     own = times.user + times.system + times.children_user + times.children_system
     return own + sum(_cpu(child) for child in process.children())
-
-
-def _calibrate() -> float:
-    began = time.perf_counter()
-    total = 0
-    for number in range(2_000_000):
-        total += number * number % 7
-    return 1000 * (time.perf_counter() - began)
 
 
 # ---- the server and what is in it

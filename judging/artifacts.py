@@ -69,7 +69,7 @@ def put(folder: Path, *, at: Path | None = None, files: Sequence[str] | None = N
     if not folder.is_dir():
         raise FileNotFoundError(folder)
     chosen = sorted(files if files is not None else files_in(folder))
-    told = {each: {"bytes": (folder / each).stat().st_size, "sha256": _hash_of(folder / each)} for each in chosen}
+    told = {each: {"bytes": (folder / each).stat().st_size, "sha256": hash_of(folder / each)} for each in chosen}
     manifest = json.dumps({"files": told}, sort_keys=True).encode()
     sha256 = hashlib.sha256(manifest).hexdigest()
     if _read_manifest(store, name) == manifest:
@@ -134,7 +134,8 @@ def files_in(folder: Path) -> list[str]:
     return [file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()]
 
 
-def _hash_of(path: Path) -> str:
+def hash_of(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -3,11 +3,10 @@
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
-from django.template.defaultfilters import filesizeformat
 
+from annotation.import_forms import check_size
 from annotation.importing.candidates import generators_with_answers
 from annotation.models import Dataset, Generator, User
 from annotation.pairing import WORDS, Design
@@ -190,9 +189,4 @@ class PlanForm(forms.Form):
 
 
 def _check_size(file: UploadedFile) -> None:
-    limit = settings.UPLOAD_LIMIT_BYTES
-    if file.size > limit:
-        raise forms.ValidationError(
-            f"{file.name} has {filesizeformat(file.size)}; the browser may send {filesizeformat(limit)}. "
-            "Use manage.py compare_generators on the server for it."
-        )
+    check_size(file, called=file.name, command="compare_generators")

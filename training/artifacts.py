@@ -1,6 +1,5 @@
 """Where the files of training lie: snapshots and runs, each in a folder of its own under one root."""
 
-import hashlib
 from pathlib import Path
 
 from django.conf import settings
@@ -12,8 +11,3 @@ def snapshot_folder(pk: int) -> Path:
 
 def run_folder(pk: int) -> Path:
     return settings.TRAINING_ROOT / "runs" / str(pk)
-
-
-def hash_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

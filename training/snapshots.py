@@ -16,10 +16,11 @@ from jobs import lifecycle
 from jobs.errors import PermanentError
 from jobs.running import Running
 from judging import artifacts
+from judging.artifacts import hash_of
 from judging.audits.weights import LabelWeights, NoWeightsError, label_weights
 from judging.filtering import FILTERS
 from judging.models import Audit, JudgeRun, Verdict
-from training.artifacts import hash_of, snapshot_folder
+from training.artifacts import snapshot_folder
 from training.leakage import leaks
 from training.models import Snapshot
 from training.recipes import JudgeRecipe, Recipe

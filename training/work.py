@@ -21,9 +21,10 @@ from jobs.errors import Cancelled, PermanentError
 from jobs.leases import CPU, devices_here, leased, leased_on
 from jobs.models import Attempt
 from jobs.running import Running
+from judging.artifacts import hash_of
 from judging.backends.checkpoints import check_folder, folder_of
 from training import cards
-from training.artifacts import hash_of, run_folder, snapshot_folder
+from training.artifacts import run_folder, snapshot_folder
 from training.failures import why
 from training.hosts import HostfileError, read_hostfile, spread
 from training.launching import Launched, launched, launched_on

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 import numpy as np
-from django.core.cache import cache
 
 from annotation import clusters, gold, raters
 from annotation.agreement import OVERALL, Measure, compositions_of, measured, sides, splits, why_undefined
@@ -15,7 +14,6 @@ from annotation.models import Dataset, Label, User
 from annotation.raters import Ratings
 from judging.agreement.charts import Figures, figures_of
 from judging.agreement.evidence import (
-    KEPT_SECONDS,
     JudgeAsRater,
     Labels,
     PairFacts,
@@ -40,6 +38,7 @@ from judging.agreement.rows import (
     TwoRow,
 )
 from judging.models import JudgeRun
+from judging.scores.keeping import kept
 from judging.scores.length import quarters
 from judging.scores.scoring import least_labels
 
@@ -77,24 +76,23 @@ def agreement_of(*, dataset: Dataset, runs: Sequence[JudgeRun], by: By, wait: bo
     pairs = read_pairs(labels)
     judges = [judge_as_rater(run, pairs.ids) for run in runs]
     people, of_label = annotators_of(labels)
-    key = _content(labels, people, judges, by)
-    kept = cache.get(key)
-    if kept is None:
+
+    def make() -> Agreement:
         numbers = arrange(labels, pairs, people, of_label, judges, by)
-        kept = Agreement(numbers, figures_of(numbers))
-        cache.set(key, kept, KEPT_SECONDS)
-    return kept
+        return Agreement(numbers, figures_of(numbers))
+
+    name = f"agreement:{dataset.pk}:{by}:{'.'.join(str(run.pk) for run in runs)}"
+    return kept(name, _content(labels, people, judges), make)
 
 
-def _content(labels: Labels, people: list[User], judges: list[JudgeAsRater], by: By) -> str:
+def _content(labels: Labels, people: list[User], judges: list[JudgeAsRater]) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for judge in judges:
         digest.update(f"{judge.run.pk} {judge.run.judge.name}\n".encode())
         digest.update(judge.choices.tobytes())
     names = " ".join(person.get_username() for person in people)
-    said = f"{by} {names} {least_labels(labels.dataset)} {labels.content}"
-    digest.update(said.encode())
-    return f"agreement:{labels.dataset.pk}:{digest.hexdigest()}"
+    digest.update(f"{names} {least_labels(labels.dataset)} {labels.content}".encode())
+    return digest.hexdigest()
 
 
 def arrange(

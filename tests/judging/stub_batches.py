@@ -2,13 +2,13 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from email.parser import BytesParser
 from email.policy import HTTP
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from tests.judging.stub_server import _completion, say
+from tests.judging.stub_server import _completion, in_a_thread, say
 
 GOOD = '{"choice": "1", "reason": "Better.", "reference": "Ha."}'
 
@@ -107,16 +107,8 @@ def refused(status: int, code: str = "", message: str = "no") -> dict:
     return {"response": {"status_code": status, "body": {"error": {"code": code, "message": message}}}}
 
 
-@contextmanager
-def batching(reply: Callable[[dict], dict] = answered) -> Iterator[BatchStub]:
-    server = BatchStub(reply)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
+def batching(reply: Callable[[dict], dict] = answered) -> AbstractContextManager[BatchStub]:
+    return in_a_thread(BatchStub(reply))
 
 
 class _Handler(BaseHTTPRequestHandler):

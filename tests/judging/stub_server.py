@@ -4,9 +4,11 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TypeVar
 
+S = TypeVar("S", bound=ThreadingHTTPServer)
 Reply = dict
 
 
@@ -49,9 +51,13 @@ class Stub(ThreadingHTTPServer):
         """A client that went away is no news."""
 
 
+def serving(replies: Callable[[str, int], Reply]) -> AbstractContextManager[Stub]:
+    return in_a_thread(Stub(replies))
+
+
 @contextmanager
-def serving(replies: Callable[[str, int], Reply]) -> Iterator[Stub]:
-    server = Stub(replies)
+def in_a_thread(server: S) -> Iterator[S]:
+    """The server answers for the length of the block."""
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:

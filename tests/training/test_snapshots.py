@@ -12,12 +12,13 @@ from django.utils import timezone
 from annotation.models import Choice, Dataset
 from jobs.errors import PermanentError
 from jobs.running import run_here
+from judging.artifacts import hash_of
 from judging.audits.weights import label_weights
 from judging.models import Audit, AuditItem, FilterMark, JudgeRun, Verdict
 from tests import factories
 from tests.judging.audits.made import draw_sample
 from tests.training.conftest import made_pairs, make
-from training.artifacts import hash_of, snapshot_folder
+from training.artifacts import snapshot_folder
 from training.leakage import leaks
 from training.models import Snapshot
 from training.recipes import CandidateRecipe, JudgeRecipe

@@ -12,7 +12,7 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from judging.backends.base import BackendUnavailableError, Question
 from judging.models import ApiAnswer, Verdict
 from judging.runs.starting import continue_run, start_run
 from tests import factories
+from tests.judging.stub_server import in_a_thread
 from training.tiny_judge_data import example
 
 pytestmark = pytest.mark.slow
@@ -140,16 +141,8 @@ class _Counter(BaseHTTPRequestHandler):
             self.server.then()
 
 
-@contextmanager
-def counting(**options) -> Iterator[Counting]:
-    proxy = Counting(**options)
-    thread = threading.Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield proxy
-    finally:
-        proxy.shutdown()
-        proxy.server_close()
+def counting(**options) -> AbstractContextManager[Counting]:
+    return in_a_thread(Counting(**options))
 
 
 @pytest.mark.django_db
