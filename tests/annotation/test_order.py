@@ -118,11 +118,12 @@ def test_a_shuffled_claim_reads_as_little_late_as_early(arranged, chosen):
         factories.make_pair(dataset=dataset)
     arranged(dataset, **chosen)
     annotator = factories.make_user()
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
     read = []
-    for _ in range(140):
+    for label in range(140):
         with connection.cursor() as cursor:
+            if label == 70:
+                # As PostgreSQL does by itself: before it has, any index of what is somebody's is as good as another.
+                cursor.execute("ANALYZE")
             before = rows_read(cursor)
             assert label_next(annotator, dataset)
             read.append(rows_read(cursor) - before)
