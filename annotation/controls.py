@@ -1,7 +1,8 @@
 """Control pairs: pairs of a dataset of which the right answer is known.
 
-A pair that is a control pair wants no labels from those who have met it as one: whoever answers it is never given it
-to label, and whoever has labelled it never gets it mixed in.
+A pair that is a control pair wants no labels: all who may label have met it, or will, and a dataset is to come to an
+end. What it has stays. Withdrawn, it wants labels again, of those who have not met it; and whoever has labelled it
+never gets it mixed in.
 """
 
 import json
@@ -12,6 +13,7 @@ from django.db import transaction
 from django.db.models import Count, F, Max, Min, Q
 
 from annotation.models import Choice, Control, ControlAnswer, Dataset, Pair, Skip, Slot, User
+from annotation.slots import make_slots
 
 CHOICES = {"1": Choice.FIRST, "2": Choice.SECOND, "tie": Choice.TIE}
 MET = "Met as a control pair"
@@ -39,12 +41,19 @@ class Suggestion:
 def set_control(*, pair: Pair, use: str, choice: Choice, explanation: str, by: User) -> Control:
     """Use a pair so, or change its answer. Answers that were given keep whether they were right at their time."""
     said = {"choice": choice, "explanation": explanation, "active": True, "created_by": by}
-    return Control.objects.update_or_create(pair=pair, use=use, defaults=said)[0]
+    with transaction.atomic():
+        control = Control.objects.update_or_create(pair=pair, use=use, defaults=said)[0]
+        Slot.objects.filter(pair=pair, state=Slot.State.FREE).delete()
+    return control
 
 
 def withdraw(*, control: Control) -> None:
-    """Show it to nobody any more. What was answered stays."""
-    Control.objects.filter(pk=control.pk).update(active=False)
+    """Show it to nobody any more, and let people label it who have not met it. What was answered stays."""
+    with transaction.atomic():
+        Control.objects.filter(pk=control.pk).update(active=False)
+        # Against a change of the labels per pair.
+        dataset = Dataset.objects.select_for_update().get(pk=control.pair.dataset_id)
+        make_slots(dataset=dataset, pair_id=control.pair_id)
 
 
 def suggestions(dataset: Dataset) -> list[Suggestion]:

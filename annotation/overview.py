@@ -8,6 +8,7 @@ from django.db.models import Count
 from annotation.models import ControlAnswer, Dataset, Label, Pair, Slot, Standing, User
 from annotation.onboarding import barrier
 from annotation.rework_lists import waiting_by_dataset
+from annotation.slots import labels_not_wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +18,7 @@ class DatasetOverview:
     dataset: Dataset
     pairs: int
     labels: int
-
-    @property
-    def labels_wanted(self) -> int:
-        return self.pairs * self.dataset.labels_per_pair
+    labels_wanted: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,16 @@ def team_overview(*, user: User) -> list[DatasetOverview]:
     datasets = list(Dataset.objects.visible_to(user))
     pairs = dict(Pair.objects.values_list("dataset").annotate(n=Count("id")))
     labels = dict(Label.objects.values_list("pair__dataset").annotate(n=Count("id")))
-    return [DatasetOverview(dataset, pairs.get(dataset.pk, 0), labels.get(dataset.pk, 0)) for dataset in datasets]
+    less = labels_not_wanted()
+    return [
+        DatasetOverview(
+            dataset=dataset,
+            pairs=(n := pairs.get(dataset.pk, 0)),
+            labels=labels.get(dataset.pk, 0),
+            labels_wanted=n * dataset.labels_per_pair - less.get(dataset.pk, 0),
+        )
+        for dataset in datasets
+    ]
 
 
 def own_overview(*, user: User) -> list[OwnOverview]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from django.db import connection, transaction
 
-from annotation.models import Adjudication, Dataset, Slot
+from annotation.models import Adjudication, Control, Dataset, Slot
 
 # More pairs than this at once are no selection any more: that is the order of the dataset, or its labels per pair.
 MOST = 1000
@@ -32,13 +32,14 @@ class Queue:
     """What sending would do, by ids of pairs.
 
     sooner: have open places, which come before all others. further: have all their labels, and get one place more.
-    waiting: come next already, or are before somebody. adjudicated: stay as they are.
+    waiting: come next already, or are before somebody. adjudicated, controls: stay as they are.
     """
 
     sooner: list[int] = field(default_factory=list)
     further: list[int] = field(default_factory=list)
     waiting: list[int] = field(default_factory=list)
     adjudicated: list[int] = field(default_factory=list)
+    controls: list[int] = field(default_factory=list)
 
     @property
     def sent(self) -> int:
@@ -55,6 +56,7 @@ def queue_of(*, dataset: Dataset, pair_ids: Sequence[int]) -> Queue:
     if not dataset.labels_per_pair:
         raise QueueError("This dataset wants no labels of people. Let a researcher raise its labels per pair first.")
     done = set(Adjudication.objects.filter(pair__in=pair_ids, current=True).values_list("pair", flat=True))
+    known = set(Control.objects.filter(pair__in=pair_ids, active=True).values_list("pair", flat=True))
     places: dict[int, set[str]] = {}
     slots = Slot.objects.filter(pair__in=pair_ids, dataset=dataset).exclude(state=Slot.State.DONE)
     for pair, state, rank in slots.values_list("pair", "state", "rank"):
@@ -62,7 +64,8 @@ def queue_of(*, dataset: Dataset, pair_ids: Sequence[int]) -> Queue:
     queue = Queue()
     for pair in pair_ids:
         found = places.get(pair, {"further"})
-        kind = "adjudicated" if pair in done else "sooner" if "sooner" in found else next(iter(found))
+        open_to = "sooner" if "sooner" in found else next(iter(found))
+        kind = "controls" if pair in known else "adjudicated" if pair in done else open_to
         getattr(queue, kind).append(pair)
     return queue
 

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from annotation.agreement import Measure
 from annotation.models import Dataset, User
+from annotation.slots import labels_not_wanted
 from judging import charts
 from judging.models import JudgeRun
 from judging.scores import leaderboard
@@ -95,10 +96,12 @@ def numbers_of(*, dataset: Dataset, wait: bool) -> DatasetNumbers | None:
     if not wait and leaderboard.has_many(dataset):
         return None
     evidence = read_people(dataset)
-    return kept(f"dataset-numbers:{dataset.pk}", content_of(evidence), lambda: arrange(evidence))
+    less = labels_not_wanted().get(dataset.pk, 0)
+    return kept(f"dataset-numbers:{dataset.pk}:{less}", content_of(evidence), lambda: arrange(evidence, less))
 
 
-def arrange(evidence: Evidence) -> DatasetNumbers:
+def arrange(evidence: Evidence, less: int) -> DatasetNumbers:
+    """The numbers; `less` labels are not wanted, of control pairs."""
     humans = humans_of(evidence)
     a_pair = np.bincount(evidence.label_pairs, minlength=evidence.n_pairs)
     wanted = evidence.dataset.labels_per_pair
@@ -108,7 +111,7 @@ def arrange(evidence: Evidence) -> DatasetNumbers:
         pairs=evidence.n_pairs,
         prompts=len(np.unique(evidence.prompts)),
         labels=len(evidence.label_pairs),
-        wanted=evidence.n_pairs * wanted,
+        wanted=evidence.n_pairs * wanted - less,
         fully_labelled=int((a_pair >= wanted).sum()) if wanted else 0,
         choices=np.bincount(evidence.label_choices, minlength=3).tolist(),
         adjudicated=int((evidence.adjudications >= 0).sum()),

@@ -58,8 +58,9 @@ class SlotQuerySet(models.QuerySet):
         return self.filter(annotator=user, state=Slot.State.CLAIMED)
 
     def set_free(self) -> int:
-        """Open to everybody again. Returns how many these were."""
-        return self.update(state=Slot.State.FREE, annotator=None, claimed_at=None, expires_at=None)
+        """Open to everybody again, but for pairs that became control pairs meanwhile. Returns how many these were."""
+        unwanted, _ = self.filter(pair__controls__active=True).delete()
+        return unwanted + self.update(state=Slot.State.FREE, annotator=None, claimed_at=None, expires_at=None)
 
     def done_by(self, user: User) -> Self:
         """Labelled, here or in a file that was imported."""
@@ -71,7 +72,7 @@ class SlotQuerySet(models.QuerySet):
 
 
 class Slot(models.Model):
-    """Room for one label: a pair has exactly labels_per_pair of them, made with the pair."""
+    """Room for one label: a pair has labels_per_pair of them, made with the pair; a control pair only those filled."""
 
     class State(models.TextChoices):
         FREE = "free", "Free"

@@ -1,15 +1,14 @@
 """A dataset with control pairs among those to label."""
 
 from annotation.controls import set_control
-from annotation.models import Choice, Control, Dataset, Slot
+from annotation.models import Choice, Dataset
 from tests import factories
 
 
 def make_mixed(*, pairs: int, controls: int, percent: int) -> Dataset:
-    """The dataset `mix`: one label a pair, and control pairs without slots, of which response 1 is right."""
+    """The dataset `mix`: one label a pair, and control pairs, of which response 1 is right."""
     made = factories.make_dataset(slug="mix", pairs=pairs, labels_per_pair=1, control_percent=percent)
     for _ in range(controls):
         pair = factories.make_pair(dataset=made)
         set_control(pair=pair, use="mixed", choice=Choice.FIRST, explanation="", by=None)
-    Slot.objects.filter(pair__in=Control.objects.values("pair")).delete()
     return made
