@@ -5,7 +5,7 @@ from django import forms
 from annotation.dataset_settings import rearrange
 from annotation.models import Dataset, Role, User
 from annotation.pools import set_pool, set_quotas
-from annotation.settings_section import Section
+from annotation.settings_section import Section, between
 
 MOST_FURTHER = 9
 LONGEST_CLAIM = 24 * 60
@@ -39,11 +39,11 @@ class OrderSection(Section):
         for name, least, most in (("labels_on_split", 0, MOST_FURTHER), ("claim_minutes", 1, LONGEST_CLAIM)):
             self.fields[name].widget.attrs |= {"min": least, "max": most}
 
-    def clean_labels_on_split(self) -> int:
-        return _between(self.cleaned_data["labels_on_split"], 0, MOST_FURTHER)
+    def clean_labels_on_split(self) -> int | None:
+        return between(self.cleaned_data["labels_on_split"], 0, MOST_FURTHER)
 
-    def clean_claim_minutes(self) -> int:
-        return _between(self.cleaned_data["claim_minutes"], 1, LONGEST_CLAIM)
+    def clean_claim_minutes(self) -> int | None:
+        return between(self.cleaned_data["claim_minutes"], 1, LONGEST_CLAIM)
 
     def store(self) -> None:
         super().store()
@@ -93,20 +93,24 @@ class PeopleSection(Section):
         return quota
 
     def clean_quotas(self) -> dict[User, int]:
-        """By person. A name that nobody has, or a line that is none, is told with its number."""
+        """By person. Every line that is none, or names nobody, is told with its number."""
         people = {user.username: user for user in User.objects.filter(role=Role.ANNOTATOR)}
         found: dict[User, int] = {}
+        problems: list[str] = []
         for place, line in enumerate(self.cleaned_data["quotas"].splitlines(), 1):
             name, _, number = line.strip().rpartition(" ")
             if not line.strip():
                 continue
             if not number.isascii() or not number.isdigit() or len(number) > 9:
-                raise forms.ValidationError(f"Line {place}: write a user name, a space and a number, like “anna 200”.")
-            if (person := people.get(name.strip())) is None:
-                raise forms.ValidationError(f"Line {place}: no annotator is called “{name.strip()}”.")
-            if person in found:
-                raise forms.ValidationError(f"Line {place}: {person} has a quota above already.")
-            found[person] = int(number)
+                problems.append(f"Line {place}: write a user name, a space and a number, like “anna 200”.")
+            elif (person := people.get(name.strip())) is None:
+                problems.append(f"Line {place}: no annotator is called “{name.strip()}”.")
+            elif person in found:
+                problems.append(f"Line {place}: {person} has a quota above already.")
+            else:
+                found[person] = int(number)
+        if problems:
+            raise forms.ValidationError(problems)
         return found
 
     def store(self) -> None:
@@ -117,9 +121,3 @@ class PeopleSection(Section):
             annotators=self.cleaned_data["annotators"],
         )
         set_quotas(dataset=self.instance, labels=self.cleaned_data["quotas"])
-
-
-def _between(value: int, least: int, most: int) -> int:
-    if not least <= value <= most:
-        raise forms.ValidationError(f"Choose {least} to {most}.")
-    return value

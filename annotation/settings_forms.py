@@ -11,7 +11,7 @@ from django.db import transaction
 from annotation.models import Dataset
 from annotation.remarks import PAPERS_ASPECTS
 from annotation.settings_assignment import OrderSection, PeopleSection
-from annotation.settings_section import Section
+from annotation.settings_section import Section, between
 
 _ASPECT = re.compile(r"[^\W_][\w -]{0,29}")
 _MOST_ASPECTS = 12
@@ -53,10 +53,10 @@ class OnboardingSection(Section):
         self.fields["least_seconds"].widget.attrs |= {"min": 0, "step": "any"}
 
     def clean_pass_percent(self) -> int | None:
-        return _between(self.cleaned_data["pass_percent"], 1, 100)
+        return between(self.cleaned_data["pass_percent"], 1, 100)
 
     def clean_control_percent(self) -> int | None:
-        return _between(self.cleaned_data["control_percent"], 0, 50)
+        return between(self.cleaned_data["control_percent"], 0, 50)
 
     def clean_least_seconds(self) -> float | None:
         seconds: float | None = self.cleaned_data["least_seconds"]
@@ -114,7 +114,7 @@ class RemarksSection(Section):
         self.fields["aspects"].choices = [(name, name.capitalize()) for name in known]
 
     def clean_rationale_characters(self) -> int | None:
-        return _between(self.cleaned_data["rationale_characters"], 0, 2000)
+        return between(self.cleaned_data["rationale_characters"], 0, 2000)
 
     def clean_own_aspects(self) -> list[str]:
         names = [" ".join(name.lower().split()) for name in self.cleaned_data["own_aspects"].split(",")]
@@ -137,12 +137,6 @@ class RemarksSection(Section):
 
 
 SECTIONS: list[type[Section]] = [PeopleSection, OrderSection, RemarksSection, OnboardingSection, RevealSection]
-
-
-def _between(value: int | None, least: int, most: int) -> int | None:
-    if value is not None and not least <= value <= most:
-        raise forms.ValidationError(f"Choose {least} to {most}.")
-    return value
 
 
 def sections_of(dataset: Dataset, data: object = None) -> list[Section]:

@@ -20,3 +20,9 @@ class Section(forms.ModelForm):
     def store(self) -> None:
         """In the open transaction. Only its own fields: the others stay as they are in the database."""
         self.instance.save(update_fields=list(self.fields))
+
+
+def between(value: int | None, least: int, most: int) -> int | None:
+    if value is not None and not least <= value <= most:
+        raise forms.ValidationError(f"Choose {least} to {most}.")
+    return value

@@ -32,6 +32,7 @@ class Door:
 DOORS = {
     "home": Door(ALL),
     "logout": Door(ALL, post=True),
+    "password": Door(ALL),
     "label_any": Door(LABELLERS),
     "label": Door(LABELLERS, "dataset"),
     "label_skip": Door(LABELLERS, "dataset", post=True),

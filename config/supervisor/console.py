@@ -61,9 +61,10 @@ def welcome(*, address: str, home: Path) -> None:
     """The address and the sign-ins of the demo, if there are any."""
     say(f"\nTiebreak is ready: {address}\n")
     sign_ins = home / "sign-ins.json"
-    if sign_ins.exists():
+    people = json.loads(sign_ins.read_text()).values() if sign_ins.exists() else ()
+    if people:
         say(f"  {'Sign in as':<16}with password")
-        for person in json.loads(sign_ins.read_text()).values():
+        for person in people:
             say(f"  {person['username']:<16}{person['password']}")
         say()
     say(f"Data and logs are in {home}. Ctrl-C stops everything.\n")

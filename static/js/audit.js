@@ -1,5 +1,5 @@
 // The pages of an auditor: keys, and the time that was really spent. They work without any of it.
-// Loaded after keys.js, which tells whether single keys are wanted.
+// Loaded after keys.js, which tells whether single keys are wanted, and which a person has changed on the page of keys.
 "use strict";
 
 (() => {
@@ -59,14 +59,31 @@
     else outcome.requestSubmit();
   }
 
-  const withKey = (key) => [...document.querySelectorAll("[data-keys]")].find((one) => one.dataset.keys.split(" ").includes(key));
+  // What this page alone has a key for goes before a key that somebody has given to what the label page has as well.
+  const own = new Set(outcome ? ["n"] : []);
+  for (const { dataset } of document.querySelectorAll("[data-own-key], [data-cause]")) own.add(dataset.ownKey ?? dataset.cause);
+
+  function keysOf(one) {
+    const { action, atFirst } = one.dataset;
+    const chosen = action ? labelKeys.of(action).filter((key) => key && !own.has(key)) : [];
+    return chosen.length || !atFirst ? chosen : [atFirst];
+  }
+
+  for (const mark of document.querySelectorAll("kbd[data-key]")) {
+    const [key] = keysOf({ dataset: { action: mark.dataset.key, atFirst: mark.dataset.atFirst } });
+    if (key) mark.textContent = labelKeys.shown(key);
+    mark.hidden = !key;
+  }
+  for (const one of document.querySelectorAll("[data-action][aria-keyshortcuts]")) {
+    one.setAttribute("aria-keyshortcuts", keysOf(one).map((key) => key.toUpperCase()).join(" "));
+  }
+
+  const withKey = (key) => [...document.querySelectorAll("[data-own-key], [data-action]")].find((one) => one.dataset.ownKey === key || keysOf(one).includes(key));
 
   function act(key) {
     const chosen = withKey(key);
-    if (chosen?.matches("button")) chosen.click();
+    if (chosen?.matches("button, a")) chosen.click();
     else if (chosen) chooseOutcome(chosen);
-    else if (key === "u") document.getElementById("back")?.click();
-    else if (key === "?") keys.showModal();
     else if (key === "n" && outcome) outcome.elements.note.focus();
     else if (outcome?.querySelector(`[data-cause="${CSS.escape(key)}"]`)) chooseCause(outcome.querySelector(`[data-cause="${CSS.escape(key)}"]`));
     else return false;

@@ -111,6 +111,13 @@ def test_quotas_that_are_none_are_told_by_line(annotator, quotas, word):
     assert word in str(form.errors["quotas"])
 
 
+def test_every_line_of_quotas_that_is_wrong_is_told(annotator):
+    quotas = "anna\nanna 5\nbob 3\nanna 6"
+    form = PeopleSection({"everyone_labels": "on", "quotas": quotas}, instance=factories.make_dataset())
+    assert not form.is_valid()
+    assert [error.split(":")[0] for error in form.errors["quotas"]] == ["Line 1", "Line 3", "Line 4"]
+
+
 @pytest.mark.parametrize(
     ("field", "value"), [("claim_minutes", "0"), ("claim_minutes", "9999"), ("labels_on_split", "10")]
 )

@@ -78,6 +78,30 @@ def test_two_keys_audit_a_label_that_is_right_and_three_one_that_is_wrong(audit,
     assert 0.3 < changed.seconds < 30
 
 
+def test_keys_that_a_person_has_changed_hold_here_too_but_before_them_those_of_this_page(audit, open_page):
+    page = open_page(reverse("audit_own"), user=factories.make_user())
+    own = "{ first: ['2', ''], second: ['1', ''], tie: ['d', ''], undo: ['z', ''] }"
+    page.evaluate(f"localStorage.setItem('tiebreak-keys', JSON.stringify({own}))")
+    page.goto(page.url.replace(reverse("audit_own"), reverse("audit_blind", args=[audit.pk])))
+    heading = page.get_by_role("heading", level=1)
+    assert page.locator(".verdicts kbd").all_inner_texts() == ["2", "D", "1"]
+    press(page, "2")
+    expect(heading).to_have_text("Is the label right?")
+    assert page.locator(".audit-choices .badge").nth(1).inner_text() == "Response 1"
+    # Undecidable has D on this page, so a tie keeps its 0.
+    assert page.locator(".audit-outcomes label > span:first-child kbd").all_inner_texts() == ["2", "0", "1", "D", "K"]
+    press(page, "d")
+    expect(page.get_by_label("Missed a factual error")).to_be_focused()
+    page.keyboard.press("t")
+    expect(heading).to_have_text("Which response is better?")
+    press(page, "u")
+    page.wait_for_timeout(SETTLE)
+    expect(heading).to_have_text("Which response is better?")
+    press(page, "z")
+    expect(heading).to_have_text("Is the label right?")
+    assert page.get_by_role("radio", name="Undecidable").is_checked()
+
+
 @pytest.mark.parametrize("look", list(LOOKS))
 def test_the_revealed_label_is_fit_for_everybody(audit, open_page, look):
     page = open_page(reverse("audit_blind", args=[audit.pk]), user=factories.make_user(), **LOOKS[look])
