@@ -1,14 +1,17 @@
 """Who sees what: docs/roles.md as one table over every URL, and what an annotator's browser never receives."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from types import SimpleNamespace
 
 import pytest
+from django.db import transaction
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from pytest_django import DjangoDbBlocker
 
-from annotation.models import Role, User
+from annotation.models import Dataset, Role, User
 from tests import factories
 from tests.world import make_world
 
@@ -153,9 +156,12 @@ PUBLIC = {"login"}
 SECRETS = ("secret-model-x", "secret-model-y", "secret-judge", "secret-peer", "SECRET RATIONALE", "SECRET REASON")
 
 
-@pytest.fixture
-def world() -> SimpleNamespace:
-    return make_world()
+@pytest.fixture(scope="module")
+def world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[SimpleNamespace]:
+    """Made once, and seen by every test as it was made: what a test changes goes with its savepoint."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield make_world()
+        transaction.set_rollback(True)
 
 
 def address(name: str, world: SimpleNamespace) -> str:
@@ -242,8 +248,7 @@ def test_an_annotator_reaches_no_pair_that_somebody_else_decided(client: Client,
 
 
 def test_an_annotator_reaches_no_dataset_that_others_label(client: Client, world: SimpleNamespace) -> None:
-    world.dataset.everyone_labels = False
-    world.dataset.save()
+    Dataset.objects.filter(pk=world.dataset.pk).update(everyone_labels=False)
     client.force_login(factories.make_user())
     assert client.get(reverse("label", args=[world.dataset.slug])).status_code == 404
     # Who labelled it is told that this is over.
