@@ -53,7 +53,7 @@ $(VENV)/installed-dev: $(INPUTS) | $(BIN)/python
 # The browser tests drive Debian's Chromium. Without it they are skipped, and say so.
 .PHONY: chromium
 chromium:
-	@command -v chromium >/dev/null || sh tests/browser/install-chromium.sh
+	@command -v chromium-headless-shell >/dev/null || sh tests/browser/install-chromium.sh
 
 .PHONY: constraints
 constraints: | $(BIN)/python

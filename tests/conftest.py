@@ -1,5 +1,7 @@
 """What all tests share. The services are started by tests.services, before the settings are read."""
 
+import gc
+
 import pytest
 from django.core.cache import cache
 
@@ -16,3 +18,10 @@ def _light_settings(settings):
     }
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     cache.clear()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _little_to_look_through():
+    """What is loaded by now stays: collecting garbage goes through what came later (statsmodels collects each time)."""
+    gc.collect()
+    gc.freeze()
