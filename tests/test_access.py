@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 
 import pytest
-from django.db import transaction
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
@@ -13,6 +12,7 @@ from pytest_django import DjangoDbBlocker
 
 from annotation.models import Dataset, Role, User
 from tests import factories
+from tests.kept import kept
 from tests.world import make_world
 
 pytestmark = pytest.mark.django_db
@@ -158,10 +158,8 @@ SECRETS = ("secret-model-x", "secret-model-y", "secret-judge", "secret-peer", "S
 
 @pytest.fixture(scope="module")
 def world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[SimpleNamespace]:
-    """Made once, and seen by every test as it was made: what a test changes goes with its savepoint."""
-    with django_db_blocker.unblock(), transaction.atomic():
+    with kept(django_db_blocker):
         yield make_world()
-        transaction.set_rollback(True)
 
 
 def address(name: str, world: SimpleNamespace) -> str:

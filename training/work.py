@@ -34,6 +34,7 @@ from training.runs import config_of, weights_folder
 from training.samples import exam_rows
 from training.script.config import Examination
 from training.script.journal import BEAT, FAILURE, METRICS, STOP, Reader
+from training.script.saved import WorldSizeError, state_for
 from training.sharing import Uploads, fetch_run, fetch_snapshot
 from training.snapshots import TRAIN
 
@@ -97,6 +98,11 @@ def _prepare(running: Running, run: TrainingRun, folder: Path) -> None:
             f"The file of the snapshot “{run.snapshot}” has changed or is gone ({path}), so the run would learn "
             "something else than it says. Put the file back, or make a new snapshot and clone the run."
         )
+    try:
+        # Told before any process is started, which takes them a while to find out.
+        state_for(folder, world=run.devices)
+    except WorldSizeError as error:
+        raise PermanentError(str(error)) from error
     if base := folder_of(run.base_model):
         check_folder(base)
     if (folder / "config.json").exists():

@@ -14,6 +14,8 @@ CENTRE = 1000.0
 SCALE = 400 / np.log(10)
 # Beyond this a generator that never lost in a resample is as far off as the percentile needs to know.
 FURTHEST = 4000.0
+# Of one step of a log strength, so that the search does not leap out of where a parabola says something.
+LONGEST = 2.0
 
 
 @dataclass(frozen=True)
@@ -47,25 +49,39 @@ def strongly_connected(scores: Floats) -> np.ndarray:
     return np.asarray(reach.all(axis=(-2, -1)))
 
 
-def bradley_terry(scores: Floats, *, start: Floats | None = None, tolerance: float = 1e-7, most: int = 2000) -> Floats:
-    """Log strengths (..., g), mean zero, by the MM algorithm of Hunter (2004), for a stack of score tables (..., g, g).
+def bradley_terry(scores: Floats, *, start: Floats | None = None, tolerance: float = 1e-9, most: int = 200) -> Floats:
+    """Log strengths (..., g), mean zero, that make a stack of score tables (..., g, g) likeliest.
 
-    [i, j] is what i won against j, ties as a half to both. Stops when no log strength moves by more than tolerance.
+    [i, j] is what i won against j, ties as a half to both. By Newton's method, which the likelihood's one summit suits;
+    a step is no longer than LONGEST, and a table is left alone once none of its strengths moves by more than tolerance.
     """
-    met = scores + np.swapaxes(scores, -1, -2)
-    won = np.maximum(scores.sum(axis=-1), 1e-9)
+    shape = scores.shape[:-1]
+    tables = scores.reshape(-1, *scores.shape[-2:])
+    met, won = tables + np.swapaxes(tables, -1, -2), tables.sum(axis=-1)
+    logs = np.zeros(won.shape) if start is None else np.broadcast_to(start, won.shape).copy()
     limit = FURTHEST / SCALE
-    logs = np.zeros(scores.shape[:-1]) if start is None else np.broadcast_to(start, scores.shape[:-1]).copy()
+    moving = np.arange(len(tables))
     for _ in range(most):
-        strength = np.exp(logs)
-        below = (met / (strength[..., :, None] + strength[..., None, :])).sum(axis=-1)
-        moved = np.log(won) - np.log(np.maximum(below, 1e-12))
+        here = logs[moving]
+        expected = met[moving] / (1 + np.exp(here[:, None, :] - here[:, :, None]))
+        step = _newton(met[moving], expected, won[moving])
+        moved = here + np.clip(step, -LONGEST, LONGEST)
         moved = np.clip(moved - moved.mean(axis=-1, keepdims=True), -limit, limit)
-        change = np.abs(moved - logs).max(initial=0)
-        logs = moved
-        if change < tolerance:
+        logs[moving] = moved
+        moving = moving[np.abs(moved - here).max(axis=-1, initial=0) > tolerance]
+        if not len(moving):
             break
-    return logs
+    return logs.reshape(shape)
+
+
+def _newton(met: Floats, expected: Floats, won: Floats) -> Floats:
+    """The step to the summit of the parabola that touches the log likelihood."""
+    size = met.shape[-1]
+    curved = expected * (1 - np.divide(expected, met, out=np.zeros_like(met), where=met > 0))
+    # Only differences of strengths count: that their mean stays makes the matrix one that can be solved.
+    matrix = np.eye(size) * (curved.sum(axis=-1) + 1e-9)[..., None] - curved + 1 / size
+    slope = won - expected.sum(axis=-1)
+    return np.asarray(np.linalg.solve(matrix, slope[..., None])[..., 0])
 
 
 def _codes(first: Integers, second: Integers, choices: Integers, n: int) -> tuple[Integers, Integers]:
@@ -102,7 +118,7 @@ def ratings(
         np.concatenate([ahead, also]), size, np.concatenate([share, halves]), items=np.concatenate([items, items])
     )
     drawn = drawn.reshape(-1, n_generators, n_generators)[:, played][:, :, played]
-    return _with_intervals(played, logs, bradley_terry(drawn[strongly_connected(drawn)], start=logs, tolerance=1e-4))
+    return _with_intervals(played, logs, bradley_terry(drawn[strongly_connected(drawn)], start=logs, tolerance=1e-6))
 
 
 def _with_intervals(played: Integers, logs: Floats, resampled: Floats) -> Ratings:

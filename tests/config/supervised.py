@@ -105,6 +105,8 @@ class Supervised:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
+                # As in a terminal: what a script starts in the background is made to ignore it.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
         until(lambda: "ready" in self.said or self.process.poll() is not None, "Tiebreak is ready", seconds=90)
         assert self.process.poll() is None, self.said
@@ -131,7 +133,8 @@ class Supervised:
     def close(self) -> None:
         """Leave nothing behind, whatever a test did."""
         if self.process is not None and self.process.poll() is None:
-            self.stop()
+            with suppress(subprocess.TimeoutExpired):
+                self.stop()
         for process in processes_of(self.home):
             with suppress(psutil.NoSuchProcess):
                 process.kill()

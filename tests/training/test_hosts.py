@@ -1,21 +1,15 @@
-"""Runs over several machines: the hostfile, what is started where, and two of them that are this one twice."""
+"""Runs over several machines: the hostfile, and what is started where. Two that learn are in test_runs.py."""
 
 import base64
-import io
 import json
 import shlex
 import sys
 
 import pytest
 
-from jobs.running import run_here
 from tests.jobs.installation import until
-from training.artifacts import run_folder
 from training.hosts import HostfileError, read_hostfile, spread
 from training.launching import commands, launched_on, over_ssh
-from training.models import StepMetric
-from training.runs import config_of, start_training
-from training.script.journal import Reader
 
 HOSTS = {"gpu-1": 8, "gpu-2": 8, "gpu-3": 4}
 
@@ -82,38 +76,6 @@ def test_another_machine_is_given_no_secrets(settings, tmp_path):
     assert line[:-1] == ["ssh", "-p", "2222", "-tt", "-o", "BatchMode=yes", "gpu-1"]
     assert shlex.split(line[-1])[:2] == ["cd", str(settings.BASE_DIR)]
     assert shlex.split(line[-1])[3:] == ["exec", "env", "NCCL_DEBUG=INFO", "PATH=/a b:/bin", "python", "a'b"]
-
-
-# In the place of ssh: the other machine is this one.
-SSH = """#!/bin/sh
-shift 4
-exec sh -c "$1"
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.django_db(transaction=True)
-def test_two_machines_learn_what_two_processes_of_one_learn(asked, settings, tmp_path):
-    ssh = tmp_path / "ssh"
-    ssh.write_text(SSH)
-    ssh.chmod(0o755)
-    settings.TRAINING_SSH = str(ssh)
-    short = asked(hyperparameters={"epochs": 1}, devices=2)
-    run = start_training(**short)
-    folder = run_folder(run.pk)
-    folder.mkdir(parents=True)
-    (folder / "config.json").write_text(config_of(run).model_dump_json())
-    with launched_on(folder, places={"localhost": [0], "127.0.0.1": [0]}, attempt_id=0, cpu=True) as process:
-        until(lambda: process.returncode is not None, "both are done", seconds=240)
-        assert process.returncode == 0
-    told = list(Reader(folder).lines())
-    assert told[0]["world"] == 2
-    steps = {line["step"]: line["loss"] for line in told if line["kind"] == "step"}
-    other = start_training(**short | {"name": "on one"})
-    run_here(job=other.job, out=io.StringIO())
-    losses = dict(StepMetric.objects.filter(run=other).values_list("step", "loss"))
-    assert steps == pytest.approx(losses, abs=1e-5)
-    assert len(steps) == 4
 
 
 def test_a_machine_that_cannot_be_reached_ends_the_run(settings, tmp_path):

@@ -2,6 +2,7 @@
 
 import io
 import json
+from pathlib import Path
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -9,12 +10,15 @@ from django.core.exceptions import ValidationError
 from jobs.models import Job, Lease
 from jobs.running import run_here
 from judging.models import JudgeRun, Verdict
+from tests.jobs.installation import until
 from training.artifacts import run_folder
+from training.launching import launched_on
 from training.models import Checkpoint, StepMetric, TrainingRun
 from training.pages import charts_of, checkpoints_of, estimate_of, figures_of
 from training.promotion import promote
 from training.repeating import compare_losses
-from training.runs import TrainingError, continue_training, repeat, start_training, weights_folder
+from training.runs import TrainingError, config_of, continue_training, repeat, start_training, weights_folder
+from training.script.journal import Reader
 from training.script.saved import manifest_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -27,8 +31,33 @@ def trained(**asked) -> TrainingRun:
     return run
 
 
+# In the place of ssh: the other machine is this one.
+SSH = """#!/bin/sh
+shift 4
+exec sh -c "$1"
+"""
+
+
+def losses_on_two_machines(asked, settings, folder: Path) -> dict[int, float]:
+    """Of the same run by a process on each of two machines, which are this one twice."""
+    ssh = folder / "ssh"
+    ssh.write_text(SSH)
+    ssh.chmod(0o755)
+    settings.TRAINING_SSH = str(ssh)
+    run = start_training(**asked(devices=2, name="on two machines"))
+    folder = run_folder(run.pk)
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(config_of(run).model_dump_json())
+    with launched_on(folder, places={"localhost": [0], "127.0.0.1": [0]}, attempt_id=0, cpu=True) as process:
+        until(lambda: process.returncode is not None, "both are done", seconds=240)
+        assert process.returncode == 0
+    told = list(Reader(folder).lines())
+    assert told[0]["world"] == 2
+    return {line["step"]: line["loss"] for line in told if line["kind"] == "step"}
+
+
 @pytest.mark.slow
-def test_a_judge_is_trained_by_two_processes_promoted_and_judges(asked, test_set):
+def test_a_judge_is_trained_by_two_processes_promoted_and_judges(asked, test_set, settings, tmp_path):
     run = trained(**asked(devices=2, test_sets=[test_set]))
     assert run.job.state == Job.State.SUCCEEDED
     steps = list(StepMetric.objects.filter(run=run))
@@ -71,6 +100,9 @@ def test_a_judge_is_trained_by_two_processes_promoted_and_judges(asked, test_set
     assert len(checkpoints_of(run)) == 2
     with pytest.raises(TrainingError, match="is done"):
         continue_training(run=run)
+
+    alone = {step.step: step.loss for step in steps}
+    assert losses_on_two_machines(asked, settings, tmp_path) == pytest.approx(alone, abs=1e-5)
 
 
 @pytest.mark.slow

@@ -20,17 +20,13 @@ from training.script.saved import (
     DiskFullError,
     is_disk_full,
     keep_newest_state,
-    newest_state,
     partial_of,
     seal,
+    state_for,
     step_folder,
 )
 
 TAG = "parts"
-
-
-class WorldSizeError(Exception):
-    """The state was saved by another number of processes."""
 
 
 def save_state(engine: Any, folder: Path, *, step: int, epoch: int, world: int, rank: int) -> int:
@@ -48,17 +44,12 @@ def save_state(engine: Any, folder: Path, *, step: int, epoch: int, world: int, 
 
 def load_state(engine: Any, folder: Path, *, world: int) -> tuple[int, int] | None:
     """(step, epoch) that were done; None where nothing was saved. Raises WorldSizeError."""
-    found = newest_state(folder)
+    found = state_for(folder, world=world)
     # A folder may be read while its owner tidies up.
     dist.barrier()
     if found is None:
         return None
     step, path, manifest = found
-    if manifest["world_size"] != world:
-        raise WorldSizeError(
-            f"Step {step} was saved by {manifest['world_size']} processes and cannot be carried on by {world}: each "
-            "saved its own part. Run it on as many devices as before, or start a new run from its weights."
-        )
     where, _ = engine.load_checkpoint(str(path), tag=TAG, load_module_strict=False)
     if where is None:
         raise RuntimeError(f"DeepSpeed could not read {path}.")

@@ -20,6 +20,10 @@ class DiskFullError(Exception):
     """There was no room for a checkpoint. What was there before is untouched."""
 
 
+class WorldSizeError(Exception):
+    """The state was saved by another number of processes."""
+
+
 def step_folder(folder: Path, step: int) -> Path:
     return folder / "checkpoints" / f"step-{step:08d}"
 
@@ -89,6 +93,17 @@ def newest_state(folder: Path) -> tuple[int, Path, dict] | None:
         if manifest := manifest_of(path):
             return step, path, manifest
     return None
+
+
+def state_for(folder: Path, *, world: int) -> tuple[int, Path, dict] | None:
+    """What a run goes on from with so many processes. Raises WorldSizeError where others saved it."""
+    found = newest_state(folder)
+    if found and (saved_by := found[2]["world_size"]) != world:
+        raise WorldSizeError(
+            f"Step {found[0]} was saved by {saved_by} processes and cannot be carried on by {world}: each saved its "
+            "own part. Run it on as many devices as before, or start a new run from its weights."
+        )
+    return found
 
 
 def keep_newest_state(folder: Path) -> None:

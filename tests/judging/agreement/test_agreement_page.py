@@ -4,6 +4,7 @@ import csv
 import html
 import io
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from random import Random
 from urllib.parse import parse_qs, urlsplit
@@ -20,6 +21,7 @@ from judging.agreement.rows import By
 from judging.models import JudgeRun
 from tests import factories
 from tests.judging.scored import make_judge, make_scored_dataset, make_verdict
+from tests.kept import kept
 from tests.pandalm import TEST_SET, needs_pandalm, rows
 
 pytestmark = pytest.mark.django_db
@@ -38,8 +40,13 @@ def reviewer(client):
     return user
 
 
-@pytest.fixture
-def filled() -> Dataset:
+@pytest.fixture(scope="module")
+def filled(django_db_setup, django_db_blocker) -> Iterator[Dataset]:
+    with kept(django_db_blocker):
+        yield make_filled()
+
+
+def make_filled() -> Dataset:
     """Sixty pairs of three sources with all that the page speaks of; a judge in both orders, another with gaps."""
     random = Random(5)
     dataset = factories.make_dataset(slug="filled", labels_per_pair=3)
@@ -209,16 +216,16 @@ def test_the_file_has_the_numbers(client, reviewer, filled):
 
 
 def test_nobody_has_labelled(client, reviewer):
-    factories.make_dataset(slug="filled", pairs=2)
-    assert "Nobody has labelled" in client.get(page_url()).content.decode()
-    lines = client.get(reverse("agreement_file", args=["filled"])).content.decode().splitlines()
+    factories.make_dataset(slug="bare", pairs=2)
+    assert "Nobody has labelled" in client.get(reverse("agreement", args=["bare"])).content.decode()
+    lines = client.get(reverse("agreement_file", args=["bare"])).content.decode().splitlines()
     assert lines == ["section,rater,of,measure,value,low,high,n"]
 
 
 def test_one_person_alone_is_told_what_is_missing(client, reviewer):
-    dataset = factories.make_dataset(slug="filled", pairs=2)
+    dataset = factories.make_dataset(slug="alone", pairs=2)
     factories.make_label(pair=dataset.pairs.first(), annotator=factories.make_user())
-    page = client.get(page_url()).content.decode()
+    page = client.get(reverse("agreement", args=["alone"])).content.decode()
     assert "Kappas need two people" in page
     assert "Nobody has labels from two stretches of time" in page
 

@@ -1,5 +1,6 @@
 """Filters about labels and adjudications find just the pairs that plain Python finds."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from random import Random
 
@@ -14,14 +15,20 @@ from judging.review.form import ReviewForm
 from judging.review.order import Order
 from tests import factories
 from tests.judging.scored import make_judge, make_scored_dataset, make_verdict
+from tests.kept import kept
 
 pytestmark = pytest.mark.django_db
 
 START = datetime(2026, 11, 2, 9, tzinfo=UTC)
 
 
-@pytest.fixture
-def filled() -> tuple[Dataset, list[User]]:
+@pytest.fixture(scope="module")
+def filled(django_db_setup, django_db_blocker) -> Iterator[tuple[Dataset, list[User]]]:
+    with kept(django_db_blocker):
+        yield make_filled()
+
+
+def make_filled() -> tuple[Dataset, list[User]]:
     """Forty pairs with up to three labels, some adjudicated; another dataset beside it."""
     random = Random(3)
     people = [factories.make_user() for _ in range(3)]
@@ -185,8 +192,7 @@ def test_what_two_runs_say():
         ({"since": "yesterday", "annotator": ""}, "valid date"),
     ],
 )
-def test_what_is_wrong_is_said(client, query, says):
-    factories.make_dataset(slug="asked", pairs=1)
+def test_what_is_wrong_is_said(client, filled, query, says):
     client.force_login(factories.make_user(role=Role.REVIEWER))
     response = client.get(reverse("review", args=["asked"]), query)
     assert response.status_code == 400
