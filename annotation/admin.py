@@ -5,6 +5,7 @@ Researchers see all but people, who are the administrator's: annotation.roles.Ro
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -32,6 +33,7 @@ from jobs.admin import ReadOnly
 
 admin.site.site_header = admin.site.site_title = "Tiebreak"
 admin.site.index_title = "Data and judges"
+admin.site.unregister(Group)  # A role says what a person may do (annotation/roles.py).
 BEGINNING = 100
 
 

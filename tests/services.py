@@ -70,7 +70,9 @@ def _open_services() -> Services:
         "TIEBREAK_HOME": str(home),
         "DATABASE_URL": embedded.database_url(home),
         "BROKER_URL": embedded.broker_url(home),
-        # Tests run beside each other: a thread of torch that waits is not to spin.
+        # Tests run beside each other: one thread each, and one that waits is not to spin.
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
         "OMP_WAIT_POLICY": "PASSIVE",
     }
     return services
