@@ -155,7 +155,7 @@ def test_a_run_cancelled_or_killed_while_it_saves_goes_on_as_if_nothing_had_been
     """With adapters, whose dropout must fall as it would have fallen, and a megabyte of output that nobody reads."""
     (tmp_path / "sitecustomize.py").write_text(NOISE)
     monkeypatch.setitem(installation.environment, "PYTHONPATH", str(tmp_path))
-    monkeypatch.setitem(installation.environment, "JOB_GRACE_SECONDS", "10")
+    monkeypatch.setitem(installation.environment, "JOB_GRACE_SECONDS", "20")
     each = LONG | {"checkpoint_steps": 1, "lora": {"dropout": 0.3}}
     installation.worker(queue="gpu,default")
     run = start_training(**asked(hyperparameters=each, send=True, name="saves"))
