@@ -15,8 +15,9 @@ def make_people(*, path: Path) -> dict[str, dict[str, str]]:
     """
     sign_ins = json.loads(path.read_text()) if path.exists() else {}
     people = {user.username: user for user in User.objects.filter(username__in=Role.values)}
-    for role in set(Role.values) - set(people):
-        sign_ins.setdefault(role, {"username": role, "password": secrets.token_urlsafe(9)})
+    for role in Role.values:
+        if role not in people:
+            sign_ins.setdefault(role, {"username": role, "password": secrets.token_urlsafe(9)})
     _write(path, sign_ins)  # First, so that whoever is made can sign in, whatever happens now.
     for role in Role.values:
         if role not in people:
