@@ -63,22 +63,22 @@
   const own = new Set(outcome ? ["n"] : []);
   for (const { dataset } of document.querySelectorAll("[data-own-key], [data-cause]")) own.add(dataset.ownKey ?? dataset.cause);
 
-  function keysOf(one) {
-    const { action, atFirst } = one.dataset;
+  function keysOf(action, atFirst) {
     const chosen = action ? labelKeys.of(action).filter((key) => key && !own.has(key)) : [];
     return chosen.length || !atFirst ? chosen : [atFirst];
   }
 
   for (const mark of document.querySelectorAll("kbd[data-key]")) {
-    const [key] = keysOf({ dataset: { action: mark.dataset.key, atFirst: mark.dataset.atFirst } });
+    const [key] = keysOf(mark.dataset.key, mark.dataset.atFirst);
     if (key) mark.textContent = labelKeys.shown(key);
     mark.hidden = !key;
   }
   for (const one of document.querySelectorAll("[data-action][aria-keyshortcuts]")) {
-    one.setAttribute("aria-keyshortcuts", keysOf(one).map((key) => key.toUpperCase()).join(" "));
+    one.setAttribute("aria-keyshortcuts", keysOf(one.dataset.action).map((key) => key.toUpperCase()).join(" "));
   }
 
-  const withKey = (key) => [...document.querySelectorAll("[data-own-key], [data-action]")].find((one) => one.dataset.ownKey === key || keysOf(one).includes(key));
+  const takes = ({ dataset }, key) => dataset.ownKey === key || keysOf(dataset.action, dataset.atFirst).includes(key);
+  const withKey = (key) => [...document.querySelectorAll("[data-own-key], [data-action]")].find((one) => takes(one, key));
 
   function act(key) {
     const chosen = withKey(key);

@@ -11,7 +11,7 @@ from annotation.models import Choice, Dataset
 from jobs.running import run_here
 from judging.models import JudgeRun, Verdict
 from tests import factories
-from training.models import Snapshot
+from training.models import Snapshot, StepMetric, TrainingRun
 from training.recipes import JudgeRecipe
 from training.snapshots import make_snapshot
 from training.tiny_judge_data import example
@@ -49,6 +49,11 @@ def made_pairs(dataset: Dataset, count: int, *, seed: int) -> list:
         texts = (one.asked.first, one.asked.second)
         made.append((factories.make_pair(dataset=dataset, prompt=prompt, texts=texts, generators=("one", "two")), one))
     return made
+
+
+def losses(run: TrainingRun) -> dict[int, float]:
+    """By step."""
+    return dict(StepMetric.objects.filter(run=run).values_list("step", "loss"))
 
 
 @pytest.fixture

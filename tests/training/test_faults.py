@@ -17,6 +17,7 @@ from jobs.models import Attempt, Job
 from jobs.running import run_here
 from tests.jobs.conftest import installation, own_services  # noqa: F401 - fixtures
 from tests.jobs.installation import Installation, gone, kill_session, processes_of, until, until_state
+from tests.training.conftest import losses
 from training.artifacts import run_folder, snapshot_folder
 from training.models import Checkpoint, StepMetric, TrainingRun
 from training.runs import start_training
@@ -34,10 +35,6 @@ PARTS = f"checkpoints/*/{STATE}{PARTIAL}"
 @pytest.fixture
 def _shared_root(settings, installation):  # noqa: F811
     settings.TRAINING_ROOT = installation.home / "training"
-
-
-def losses(run: TrainingRun) -> dict[int, float]:
-    return dict(StepMetric.objects.filter(run=run).values_list("step", "loss"))
 
 
 def steps(run: TrainingRun, least: int) -> None:
@@ -58,7 +55,7 @@ def ranks(attempt: Attempt) -> list[int]:
 
 
 def going_on(run: TrainingRun, number: int, *, begun: int, least: int = 0) -> Attempt:
-    """The attempt of this number, when it is the so-manieth to learn and has come to a step."""
+    """The attempt of this number, when so many have begun to learn, it as the last, and it has come to a step."""
 
     def found() -> Attempt | None:
         attempt = run.job.attempts.filter(number=number, state=Attempt.State.RUNNING).first()
@@ -192,7 +189,7 @@ def test_a_run_cancelled_or_killed_while_it_saves_goes_on_as_if_nothing_had_been
     assert newest_state(run_folder(run.pk))[0] == saved
     until_state(undisturbed.job, Job.State.SUCCEEDED, Job.State.FAILED, seconds=240)
     whole = max(losses(undisturbed))
-    assert stopped <= saved < whole
+    assert 0 < stopped <= saved < whole
     epoch = whole // each["epochs"]
     assert manifest["epoch"] in {(stopped - 1) // epoch, stopped // epoch}
 

@@ -106,7 +106,7 @@ def known(evidence: Evidence, choices: np.ndarray) -> dict[int, int]:
 
 
 def test_each_confusion_cell_lists_the_pairs_that_it_counts(random_datasets):
-    for dataset, policy in product(random_datasets, POLICIES[::7]):
+    for dataset, policy in product(random_datasets, POLICIES[::5]):
         assert_cells_match(dataset, policy)
 
 
