@@ -6,7 +6,8 @@ never gets it mixed in.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -40,20 +41,33 @@ class Suggestion:
 
 def set_control(*, pair: Pair, use: str, choice: Choice, explanation: str, by: User) -> Control:
     """Use a pair so, or change its answer. Answers that were given keep whether they were right at their time."""
-    said = {"choice": choice, "explanation": explanation, "active": True, "created_by": by}
-    with transaction.atomic():
-        control = Control.objects.update_or_create(pair=pair, use=use, defaults=said)[0]
-        Slot.objects.filter(pair=pair, state=Slot.State.FREE).delete()
+    with _changing(pair.dataset_id):
+        control = _set(pair=pair, use=use, choice=choice, explanation=explanation, by=by)
+        _want_no_labels([pair.pk])
     return control
 
 
 def withdraw(*, control: Control) -> None:
     """Show it to nobody any more, and let people label it who have not met it. What was answered stays."""
-    with transaction.atomic():
+    with _changing(control.pair.dataset_id) as dataset:
         Control.objects.filter(pk=control.pk).update(active=False)
-        # Against a change of the labels per pair.
-        dataset = Dataset.objects.select_for_update().get(pk=control.pair.dataset_id)
         make_slots(dataset=dataset, pair_id=control.pair_id)
+
+
+@contextmanager
+def _changing(dataset_id: int) -> Iterator[Dataset]:
+    """All or nothing, and not while slots are made for the whole dataset, which asks what is a control pair."""
+    with transaction.atomic():
+        yield Dataset.objects.select_for_update(no_key=True).get(pk=dataset_id)
+
+
+def _set(*, pair: Pair, use: str, choice: Choice, explanation: str, by: User) -> Control:
+    said = {"choice": choice, "explanation": explanation, "active": True, "created_by": by}
+    return Control.objects.update_or_create(pair=pair, use=use, defaults=said)[0]
+
+
+def _want_no_labels(pair_ids: list[int]) -> None:
+    Slot.objects.filter(pair__in=pair_ids, state=Slot.State.FREE).delete()
 
 
 def suggestions(dataset: Dataset) -> list[Suggestion]:
@@ -89,9 +103,10 @@ def import_controls(*, dataset: Dataset, lines: Iterable[str], by: User) -> int:
     ]
     if problems:
         raise ControlFileError(sorted(problems))
-    with transaction.atomic():
+    with _changing(dataset.pk):
         for _, pair_id, use, choice, explanation in rows:
-            set_control(pair=pairs[pair_id], use=use, choice=choice, explanation=explanation, by=by)
+            _set(pair=pairs[pair_id], use=use, choice=choice, explanation=explanation, by=by)
+        _want_no_labels([pair.pk for pair in pairs.values()])
     return len(rows)
 
 

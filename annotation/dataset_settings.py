@@ -55,7 +55,8 @@ def make_room(running: Running) -> None:
     """The job: what exists is left as it is, so a second attempt carries on."""
     running.progress(0, None, "Making room for labels")
     with running.writing():
-        make_slots(dataset=Dataset.objects.get(pk=running.subject_id))
+        # Against pairs that become control pairs meanwhile, which want no labels.
+        make_slots(dataset=Dataset.objects.select_for_update(no_key=True).get(pk=running.subject_id))
 
 
 def rearrange(*, dataset: Dataset, by: User | None = None) -> Job | None:

@@ -1,6 +1,9 @@
 """A control pair wants no labels, and people label a dataset to its end without it."""
 
+import threading
+
 import pytest
+from django.db import connection, transaction
 
 from annotation.assignment import claim_next
 from annotation.controls import answer, set_control, withdraw
@@ -84,3 +87,25 @@ def test_a_split_of_a_control_pair_asks_nobody_further(researcher):
             factories.make_label(pair=pair, annotator=factories.make_user(), choice=choice)
     assert [number for number, _ in slots_of(known)] == [1, 2]
     assert [number for number, _ in slots_of(other)] == [1, 2, 3]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_pair_that_becomes_one_while_more_labels_are_asked_for_wants_none(researcher):
+    made = factories.make_dataset(slug="way", pairs=2, labels_per_pair=1)
+    known, other = made.pairs.order_by("pk")
+    done = threading.Event()
+
+    def set_it():
+        use(known, "practice", researcher)
+        connection.close()
+        done.set()
+
+    beside = threading.Thread(target=set_it)
+    with transaction.atomic():
+        raise_labels_per_pair(dataset=made, labels_per_pair=3, by=researcher)
+        beside.start()
+        assert not done.wait(0.5)
+    beside.join(10)
+    assert done.is_set()
+    assert slots_of(known) == []
+    assert len(slots_of(other)) == 3
