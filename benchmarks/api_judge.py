@@ -38,7 +38,7 @@ ANSWER = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--questions", type=int, default=2000)
+    parser.add_argument("--questions", type=int, default=6000)
     parser.add_argument("--at-once", type=int, default=50)
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()

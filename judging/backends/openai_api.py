@@ -64,25 +64,25 @@ class Outcome:
     answer: Answer
 
 
-Task = asyncio.Task["Outcome"]
-
-
 class Arrivals:
-    """Requests that came to an end. To wait for any of many costs no more than to wait for one."""
+    """What came of requests since it was last asked. failed: how many failures came last, one after the other."""
 
     def __init__(self) -> None:
-        self.there: list[Task] = []
-        self.some = asyncio.Event()
+        self.there: list[Outcome] = []
+        self.error: Exception | None = None
+        self.failed = 0
+        self.all = asyncio.Event()
 
-    def add(self, task: Task) -> None:
-        self.there.append(task)
-        self.some.set()
+    def add(self, outcome: Outcome) -> None:
+        self.there.append(outcome)
+        self.failed = self.failed + 1 if outcome.answer.status == FAILED else 0
 
-    async def wait(self, seconds: float) -> list[Task]:
-        """Those that have come, in their order, as soon as there are some; none if none come in so many seconds."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self.some.wait(), seconds)
-        self.some.clear()
+    @property
+    def end_the_run(self) -> bool:
+        """More of the same is not asked for."""
+        return self.error is not None or self.failed >= FAILURES_IN_A_ROW
+
+    def taken(self) -> list[Outcome]:
         there, self.there = self.there, []
         return there
 
@@ -112,6 +112,7 @@ class OpenAIServer:
         self.runner = asyncio.Runner()
         self.client = self.runner.run(self._connect())
         self.arrivals = Arrivals()
+        self.under_way = 0
         self.held: list[Answer] = []
         self.failures = 0
 
@@ -158,46 +159,62 @@ class OpenAIServer:
 
     def _asked(self, requests: list[Request]) -> Iterator[Answer | None]:
         left = deque(requests)
-        under_way: set[Task] = set()
-        done: list[Task] = []
+        lanes: set[asyncio.Task] = set()
         try:
-            while left or under_way:
-                done = self.runner.run(self._work(left, under_way))
-                self._keep([task.result() for task in done if task.exception() is None])
+            while left or lanes:
+                done = self.runner.run(self._work(left, lanes))
+                self._keep(done)
                 # What was answered comes before the error that ends the run: it is paid for.
-                for task in sorted(done, key=lambda task: task.exception() is not None):
-                    yield from self._released(task.result().answer)
-                if left and not under_way and self.purse.is_empty:
+                for outcome in done:
+                    yield from self._released(outcome.answer)
+                if self.arrivals.error:
+                    raise self.arrivals.error
+                if left and not lanes and self.purse.is_empty:
                     raise PermanentError(SPENT)
                 if not done or self.held:
                     yield None
         finally:
-            # Of many that fail at once one ends the run; asyncio would write down each of the others.
-            self.runner.run(_end(under_way.union(done)))
+            self.runner.run(_end(lanes))
 
-    async def _work(self, left: deque[Request], under_way: set[Task]) -> list[Task]:
-        """Send what may be sent, for a moment: where a request ends, the next goes out at once. Those that ended."""
-        done: list[Task] = []
-        failed = self.failures
-        until = time.monotonic() + MOMENT_SECONDS
-        while (rest := until - time.monotonic()) > 0 and failed < FAILURES_IN_A_ROW:
-            wanted = self.pace.room(len(under_way))
-            for _ in range(min(len(left), self.purse.affords(under_way=len(under_way), wanted=wanted))):
-                task = asyncio.create_task(self._ask(left.popleft()))
-                task.add_done_callback(self.arrivals.add)
-                under_way.add(task)
-            if not under_way and (not left or self.purse.is_empty):
-                break
-            arrived = await self.arrivals.wait(rest)
-            under_way.difference_update(arrived)
-            done += arrived
-            if any(task.exception() for task in arrived):
-                break
-            for outcome in (task.result() for task in arrived):
-                failed = failed + 1 if outcome.answer.status == FAILED else 0
+    async def _work(self, left: deque[Request], lanes: set[asyncio.Task]) -> list[Outcome]:
+        """Let requests be sent and answered for a moment. What came of them."""
+        self.arrivals.all.clear()
+        self.arrivals.failed = self.failures
+        if not self.arrivals.end_the_run:
+            for _ in range(min(len(left), self._room(self.pace.most))):
+                lane = asyncio.create_task(self._lane(left))
+                lanes.add(lane)
+                lane.add_done_callback(lanes.discard)
+        if lanes or not self.purse.is_empty:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.arrivals.all.wait(), MOMENT_SECONDS)
+        return self.arrivals.taken()
+
+    def _room(self, wanted: int) -> int:
+        """How many more may be sent now, by the server's pace and by the budget."""
+        room = min(wanted, self.pace.room(self.under_way))
+        return self.purse.affords(under_way=self.under_way, wanted=room)
+
+    async def _lane(self, left: deque[Request]) -> None:
+        """One request after the other, as long as there is room: where one ends, the next goes out at once.
+
+        Lanes that wait for somebody to send their next would all be sent it together, and so be answered together.
+        """
+        arrivals = self.arrivals
+        try:
+            while left and not arrivals.end_the_run and self._room(1):
+                self.under_way += 1
+                try:
+                    outcome = await self._ask(left.popleft())
+                finally:
+                    self.under_way -= 1
+                arrivals.add(outcome)
                 if outcome.said:
                     self.purse.pay(outcome.answer.cost)
-        return done
+        except Exception as error:  # noqa: BLE001 - of many that fail at once one ends the run
+            arrivals.error = arrivals.error or error
+        if arrivals.end_the_run or not (left or self.under_way):
+            arrivals.all.set()
 
     def _keep(self, outcomes: list[Outcome]) -> None:
         """Before anything else happens: what is kept is not paid for again, whatever ends the run."""
@@ -347,7 +364,7 @@ class OpenAIServer:
         return no_answer(question, FAILED, self._kept(f"The connection broke off at every try ({said})."))
 
 
-async def _end(tasks: set[Task]) -> None:
+async def _end(tasks: set[asyncio.Task]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

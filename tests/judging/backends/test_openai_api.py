@@ -1,6 +1,5 @@
 """The openai backend against a real server that misbehaves: 429, 500, nonsense, nothing, slow, broken connections."""
 
-import asyncio
 import gc
 import json
 import logging
@@ -259,15 +258,9 @@ def test_failures_at_the_very_end_are_the_pairs_own():
 
 
 def test_answers_that_came_with_the_error_that_ends_the_run_are_kept(monkeypatch):
-    """All are there before anybody looks, so they come in one handful."""
-
-    async def all_of_them(self, seconds: float):
-        while len(self.there) < 40:
-            await asyncio.sleep(0.01)
-        return self.there
-
-    monkeypatch.setattr("judging.backends.openai_api.Arrivals.wait", all_of_them)
-    with serving(lambda text, before: error(404) if "Task 7." in text else say(GOOD)) as server:
+    """All are there before anybody looks, and come in one handful: the moment ends with the error."""
+    monkeypatch.setattr("judging.backends.openai_api.MOMENT_SECONDS", 30)
+    with serving(lambda text, before: error(404) | {"delay": 2} if "Task 7." in text else say(GOOD)) as server:
         came = asked_until(PermanentError, server, *questions(40), concurrency=40)
     assert len(came) == 39
 
