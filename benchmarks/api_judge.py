@@ -1,4 +1,4 @@
-"""How much of a server's limit an API judge uses: `python benchmarks/api_judge.py [--questions 2000] [--at-once 50]`.
+"""How much of a server's limit an API judge uses: `python benchmarks/api_judge.py [--questions 6000] [--at-once 50]`.
 
 A server of its own process answers OpenAI's chat requests after 200 ms each, at most so many at once; more get a 429.
 Its limit is at-once / 0.2 answers a second. The judge is the `openai` backend as a run uses it, without a database; its

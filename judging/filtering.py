@@ -6,6 +6,7 @@ is counted where the first of those that are on has marked it.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from django.db import connection, transaction
 from psycopg.sql import SQL, Literal
@@ -141,14 +142,18 @@ def _mark(run: JudgeRun, name: str, query: str) -> None:
 
 
 def _mark_contradictions(run: JudgeRun, running: Running) -> None:
-    waiting = []
-    for pair_id, words in _contradictions(run):
-        running.check()
-        waiting.append(FilterMark(run=run, pair_id=pair_id, filter="contradiction", words=words))
-        if len(waiting) >= BATCH:
-            FilterMark.objects.bulk_create(waiting, ignore_conflicts=True)
-            waiting = []
-    FilterMark.objects.bulk_create(waiting, ignore_conflicts=True)
+    found = _contradictions(run)
+    with connection.cursor() as cursor:
+        while batch := list(islice(found, BATCH)):
+            running.check()
+            pairs, words = zip(*batch, strict=True)
+            # A pair may be found in both orders.
+            cursor.execute(
+                "INSERT INTO judging_filtermark (run_id, pair_id, filter, words)"
+                " SELECT %s, pair_id, 'contradiction', words FROM unnest(%s::bigint[], %s::text[]) AS f(pair_id, words)"
+                " ON CONFLICT DO NOTHING",
+                [run.pk, list(pairs), list(words)],
+            )
 
 
 def _contradictions(run: JudgeRun) -> Iterator[tuple[int, str]]:
