@@ -49,7 +49,8 @@ def judge_new(request: HttpRequest) -> HttpResponse:
         made = form.make(created_by=request.user)
         messages.success(request, f"{made} is ready to be run.")
         return redirect("judge", made.pk)
-    kinds = [(Judge.Backend(name).label, described(name)) for name in PATHS]
+    chosen = form["backend"].value() or next(iter(form.fields["backend"].choices))[0]
+    kinds = [(Judge.Backend(name).label, described(name), name == chosen) for name in PATHS]
     return render(
         request,
         "judging/judge_new.html",

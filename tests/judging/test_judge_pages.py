@@ -110,6 +110,13 @@ def test_parameters_that_are_no_json(client, researcher):
     assert answer.status_code == 422
 
 
+@pytest.mark.parametrize(("given", "opened"), [({}, "Local checkpoint"), ({"backend": "fake"}, "Fake")])
+def test_what_the_chosen_kind_knows_stands_open(given, opened, client, researcher):
+    page = client.post(reverse("judge_new"), given) if given else client.get(reverse("judge_new"))
+    [summary] = re.findall(r"<details open>\s*<summary>(.*?)</summary>", page.content.decode())
+    assert summary.startswith(opened)
+
+
 def test_a_run_that_cannot_be_started_says_why(client, researcher):
     judge, dataset = make_judge(backend="baseline", model="longer"), make_dataset(pairs=1)
     given = {"judge": judge.pk, "dataset": dataset.slug, "order": "given", "reasons": "all"}
