@@ -193,31 +193,37 @@ def _supervised(run) -> dict:
 
 
 class _Spent(threading.Thread):
-    """Looks, at the first step and at the last one, at what was computed by whom."""
+    """Looks, after the first step and then each second, at what was computed by whom, itself left out."""
 
     def __init__(self, folder: Path):
         super().__init__(daemon=True)
         self.reader, self.over = Reader(folder), threading.Event()
-        self.looks: list[tuple[float, float]] = []
+        self.looks: list[tuple[float, dict[str, float]]] = []
+        self.parts: dict[str, list[psutil.Process]] = {}
 
     def run(self) -> None:
-        while not self.over.wait(0.05):
-            if any(line["kind"] == "step" for line in self.reader.lines()):
+        while not self.over.wait(1):
+            if self.looks or any(line["kind"] == "step" for line in self.reader.lines()):
                 with suppress(psutil.NoSuchProcess):
                     self.looks.append((time.perf_counter(), self._computed()))
 
-    @staticmethod
-    def _computed() -> float:
-        """Seconds of CPU so far: of this process, of the child that does the job, and of PostgreSQL."""
-        own = psutil.Process()
-        child = next(each for each in own.children() if "jobs.child" in each.cmdline())
-        database = psutil.Process(postgres.running(Path(os.environ["TIEBREAK_HOME"])))
-        return sum(sum(each.cpu_times()[:2]) for each in (own, child, database, *database.children()))
+    def _computed(self) -> dict[str, float]:
+        """Seconds of CPU so far. To find the processes takes longer than to look at them: once."""
+        if not self.parts:
+            own = psutil.Process()
+            child = next(each for each in own.children() if "jobs.child" in each.cmdline())
+            database = psutil.Process(postgres.running(Path(os.environ["TIEBREAK_HOME"])))
+            self.parts = {"supervisor": [own], "child": [child], "postgresql": [database, *database.children()]}
+        found = {part: sum(sum(each.cpu_times()[:2]) for each in processes) for part, processes in self.parts.items()}
+        found["supervisor"] -= time.thread_time()
+        return found
 
     def told(self) -> dict:
         (began, before), (ended, after) = self.looks[0], self.looks[-1]
-        share = (after - before) / (ended - began) / os.cpu_count()
-        return {"cpu_share": round(100 * share, 2), "cpu_seconds": round(after - before, 2)}
+        spent = {part: after[part] - before[part] for part in after}
+        share = sum(spent.values()) / (ended - began) / os.cpu_count()
+        parts = {part: round(seconds, 2) for part, seconds in spent.items()}
+        return {"cpu_share": round(100 * share, 2), "cpu_seconds": parts}
 
 
 def _steps_of(folder: Path) -> dict:
