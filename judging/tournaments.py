@@ -254,6 +254,8 @@ def _candidates(tournament: Tournament, problems: list[tuple[str, Problems]], ru
                     break
         except FileNotFoundError as error:
             raise PermanentError(GONE) from error
+    else:
+        running.progress(len(files), len(files), "Reading answers")
     return candidates
 
 
@@ -337,6 +339,7 @@ def _store(tournament: Tournament, plan: Plan, candidates: Candidates, drawn: Dr
             if not index % 500:
                 running.progress(index, len(drawn), "Storing pairs")
         stage.finish()
+    running.progress(len(drawn), len(drawn), "Storing pairs")
     problems = Problems()
     check_pairs(dataset_id=None, slug=tournament.dataset_slug, replace=False, references=0, problems=problems)
     if problems.errors:

@@ -103,6 +103,7 @@ class TestFromFiles:
         assert len(pairs_of(tournament, plan)) == 12
         assert [each.verdicts for each in plan_judges(tournament, 12, judges)] == [24, 24]
         dataset = made(tournament, plan)
+        assert [(job.done, job.total) for job in (tournament.reading, tournament.making)] == [(4, 4), (12, 12)]
         assert dataset.pairs.count() == 12
         assert (dataset.purpose, dataset.labels_per_pair) == ("sweep", 0)
         pair = dataset.pairs.select_related("prompt").first()
