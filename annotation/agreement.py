@@ -137,18 +137,25 @@ def splits(votes: Integers) -> Splits:
 OVERALL = {"raw_agreement": raw_agreement, "fleiss_kappa": fleiss_kappa, "krippendorff_alpha": krippendorff_alpha}
 
 
+def counted_pairs(votes: Integers) -> dict[str, npt.NDArray[np.bool_]]:
+    """For each measure of OVERALL, which pairs (n,) it is taken on; votes (n, 3)."""
+    labels = votes.sum(axis=1)
+    several = labels > 1
+    return dict.fromkeys(OVERALL, several) | {"fleiss_kappa": several & (labels == labels.max(initial=0))}
+
+
 def overall(votes: Integers, bootstrap: PromptBootstrap | None = None) -> dict[str, Measure]:
     """Raw agreement, Fleiss' kappa and Krippendorff's alpha; intervals where a bootstrap is given."""
     compositions, index = compositions_of(votes)
     weights = np.bincount(index, minlength=len(compositions))
     drawn = bootstrap.counts(index, len(compositions)) if bootstrap else None
-    several = int((votes.sum(axis=1) > 1).sum())
+    pairs = counted_pairs(votes)
     return {
         name: measured(
             measure(compositions, weights),
             resampled=None if drawn is None else measure(compositions, drawn),
             undefined=why_undefined(name),
-            n=several,
+            n=int(pairs[name].sum()),
         )
         for name, measure in OVERALL.items()
     }

@@ -1,12 +1,13 @@
 """python -m config.supervisor: start everything, watch it, and stop it when asked to."""
 
 import os
+import select
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
-from threading import Event
 
 from config.embedded import data_directory
 from config.embedded.locks import Lock
@@ -29,7 +30,7 @@ class Stopped(Exception):
 class Supervisor:
     """Owns what runs. `start`, then `watch`, and `stop` in any case."""
 
-    def __init__(self, home: Path, plan: plan.Plan, *, asked_to_stop: Event) -> None:
+    def __init__(self, home: Path, plan: plan.Plan, *, asked_to_stop: "StopFlag") -> None:
         self.home = home
         self.plan = plan
         self.asked_to_stop = asked_to_stop
@@ -114,9 +115,30 @@ class Supervisor:
         say("Stopped.")
 
 
-def hear_signals() -> Event:
-    """An event that is set when somebody asks to stop."""
-    asked = Event()
+class StopFlag:
+    """Whether somebody asked to stop. A pipe that is never read: a signal may set it whatever the program is at.
+
+    A threading.Event would not do: its lock may be held by the very code that the signal interrupts, for good.
+    """
+
+    def __init__(self) -> None:
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._writer, False)
+
+    def set(self) -> None:
+        with suppress(BlockingIOError):
+            os.write(self._writer, b".")
+
+    def is_set(self) -> bool:
+        return self.wait(0)
+
+    def wait(self, seconds: float) -> bool:
+        return bool(select.select([self._reader], [], [], seconds)[0])
+
+
+def hear_signals() -> StopFlag:
+    """A flag that is set when somebody asks to stop."""
+    asked = StopFlag()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup has the terminal's end ignored.
             signal.signal(number, lambda *_: asked.set())

@@ -8,7 +8,16 @@ from urllib.parse import urlencode
 import numpy as np
 
 from annotation import clusters, gold, raters
-from annotation.agreement import OVERALL, Measure, compositions_of, measured, sides, splits, why_undefined
+from annotation.agreement import (
+    OVERALL,
+    Measure,
+    compositions_of,
+    counted_pairs,
+    measured,
+    sides,
+    splits,
+    why_undefined,
+)
 from annotation.bootstrap import Integers, PromptBootstrap
 from annotation.models import Dataset, Label, User
 from annotation.raters import Ratings
@@ -153,7 +162,8 @@ class _Slices:
     """Raw agreement, Fleiss' kappa and alpha of any pairs, with intervals."""
 
     def __init__(self, votes: Integers, bootstrap: PromptBootstrap) -> None:
-        self.several = votes.sum(axis=1) > 1
+        self._counted = counted_pairs(votes)
+        self.several = self._counted["raw_agreement"]
         self._bootstrap = bootstrap
         self._compositions, self._index = compositions_of(votes)
 
@@ -166,7 +176,7 @@ class _Slices:
         def measure(counts):
             return OVERALL[name](self._compositions, counts)
 
-        n = int(self.several[items].sum())
+        n = int(self._counted[name][items].sum())
         found = measured(measure(weights), undefined=why_undefined(name), n=n)
         if found.value is None:
             return found

@@ -209,6 +209,17 @@ def people():
     }
 
 
+def test_each_measure_tells_on_how_many_pairs_it_is_taken():
+    """Of six pairs one has a single label, three have two and two have three, which alone Fleiss' kappa counts."""
+    votes = np.array([[0, 1, 0], [0, 2, 0], [0, 1, 1], [1, 0, 1], [0, 3, 0], [0, 1, 2]])
+    found = agreement.overall(votes)
+    assert {name: measure.n for name, measure in found.items()} == {
+        "raw_agreement": 5,
+        "fleiss_kappa": 2,
+        "krippendorff_alpha": 5,
+    }
+
+
 @needs_pandalm
 def test_people_on_pandalms_test_set(people):
     votes = gold.votes(pairs=people["pairs"], choices=people["choices"], n_pairs=999)

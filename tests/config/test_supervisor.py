@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -131,3 +132,21 @@ def test_a_bad_setting_is_named(tmp_path: Path, name: str, value: str):
     assert name in refused.stdout
     assert "docs/operations.md" in refused.stdout
     assert not (tmp_path / "postgres").exists()
+
+
+SHOT_AT = """
+import os, signal, threading
+from config.supervisor.__main__ import hear_signals
+asked = hear_signals()
+shooter = threading.Thread(target=lambda: [os.kill(os.getpid(), signal.SIGTERM) for _ in range(100_000)])
+shooter.start()
+while shooter.is_alive():
+    asked.wait(0.00001)
+print("asked" if asked.is_set() else "not asked")
+"""
+
+
+def test_a_signal_is_heard_whatever_it_interrupts():
+    """With a lock in the handler this hangs."""
+    done = subprocess.run([sys.executable, "-c", SHOT_AT], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "asked\n"
