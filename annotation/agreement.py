@@ -38,14 +38,18 @@ def raw_agreement(compositions: Integers, weights: npt.ArrayLike) -> Floats:
     return divide(counted @ agreeing, counted.sum(axis=-1))
 
 
+def _most_labels(labels: Integers) -> npt.NDArray[np.bool_]:
+    """Which pairs have as many labels as any, and at least two; labels (n,) counts."""
+    return (labels == labels.max(initial=0)) & (labels > 1)
+
+
 def fleiss_kappa(compositions: Integers, weights: npt.ArrayLike) -> Floats:
     """Fleiss (1971), Measuring nominal scale agreement among many raters; over the pairs with most labels.
 
     Fleiss' kappa wants the same number of labels on each pair: those that have as many as any count, if at least two.
     """
     n = compositions.sum(axis=1)
-    full = (n == n.max(initial=0)) & (n > 1)
-    counted = np.asarray(weights) * full
+    counted = np.asarray(weights) * _most_labels(n)
     observed = raw_agreement(compositions, counted)
     shares = divide(counted @ compositions, (counted @ n)[..., None])
     expected = (shares**2).sum(axis=-1)
@@ -140,8 +144,7 @@ OVERALL = {"raw_agreement": raw_agreement, "fleiss_kappa": fleiss_kappa, "krippe
 def counted_pairs(votes: Integers) -> dict[str, npt.NDArray[np.bool_]]:
     """For each measure of OVERALL, which pairs (n,) it is taken on; votes (n, 3)."""
     labels = votes.sum(axis=1)
-    several = labels > 1
-    return dict.fromkeys(OVERALL, several) | {"fleiss_kappa": several & (labels == labels.max(initial=0))}
+    return dict.fromkeys(OVERALL, labels > 1) | {"fleiss_kappa": _most_labels(labels)}
 
 
 def overall(votes: Integers, bootstrap: PromptBootstrap | None = None) -> dict[str, Measure]:

@@ -77,6 +77,18 @@ def make_pair(
     return pair
 
 
+def add_pairs(*, dataset: Dataset, number: int) -> None:
+    """So many pairs of one prompt in two statements, without slots."""
+    prompt = make_prompt()
+    first, *others = Response.objects.bulk_create(
+        Response(prompt=prompt, text=str(n), text_hash=content_hash(str(n))) for n in range(number + 1)
+    )
+    Pair.objects.bulk_create(
+        Pair(dataset=dataset, prompt=prompt, response_1=first, response_2=response, external_id=response.text)
+        for response in others
+    )
+
+
 def make_label(*, pair: Pair, annotator: User, choice: Choice = Choice.FIRST, **fields: object) -> Label:
     """A label in the first free slot of the pair, as an import makes it: without a claim."""
     slot = Slot.objects.filter(pair=pair, state=Slot.State.FREE).order_by("number").first()

@@ -27,10 +27,31 @@ class Stopped(Exception):
     """Somebody asked to stop while everything was still being started."""
 
 
+class StopFlag:
+    """Whether somebody asked to stop. A pipe that is never read: a signal may set it whatever the program is at.
+
+    A threading.Event would not do: its lock may be held by the very code that the signal interrupts, for good.
+    """
+
+    def __init__(self) -> None:
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._writer, False)
+
+    def set(self) -> None:
+        with suppress(BlockingIOError):
+            os.write(self._writer, b".")
+
+    def is_set(self) -> bool:
+        return self.wait(0)
+
+    def wait(self, seconds: float) -> bool:
+        return bool(select.select([self._reader], [], [], seconds)[0])
+
+
 class Supervisor:
     """Owns what runs. `start`, then `watch`, and `stop` in any case."""
 
-    def __init__(self, home: Path, plan: plan.Plan, *, asked_to_stop: "StopFlag") -> None:
+    def __init__(self, home: Path, plan: plan.Plan, *, asked_to_stop: StopFlag) -> None:
         self.home = home
         self.plan = plan
         self.asked_to_stop = asked_to_stop
@@ -113,27 +134,6 @@ class Supervisor:
         if self.database is not None:
             self.database.stop()
         say("Stopped.")
-
-
-class StopFlag:
-    """Whether somebody asked to stop. A pipe that is never read: a signal may set it whatever the program is at.
-
-    A threading.Event would not do: its lock may be held by the very code that the signal interrupts, for good.
-    """
-
-    def __init__(self) -> None:
-        self._reader, self._writer = os.pipe()
-        os.set_blocking(self._writer, False)
-
-    def set(self) -> None:
-        with suppress(BlockingIOError):
-            os.write(self._writer, b".")
-
-    def is_set(self) -> bool:
-        return self.wait(0)
-
-    def wait(self, seconds: float) -> bool:
-        return bool(select.select([self._reader], [], [], seconds)[0])
 
 
 def hear_signals() -> StopFlag:

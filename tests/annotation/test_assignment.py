@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from annotation.assignment import NoClaimError, claim_next, dataset_to_label, release, skip
 from annotation.labeling import Decision, record_label
-from annotation.models import Choice, Label, Pair, Skip, Slot
+from annotation.models import Choice, Label, Skip, Slot
 from annotation.slots import make_slots
 from tests import factories
 
@@ -175,12 +175,7 @@ def test_datasets_of_others_are_not_offered(annotator):
 def test_a_claim_reads_as_little_late_as_early(annotator, done):
     """Rows that the claim touches, counted by PostgreSQL: no more after 400 labels than at the start."""
     dataset = factories.make_dataset(labels_per_pair=3)
-    prompt = factories.make_prompt()
-    responses = [factories.make_response(prompt=prompt, text=str(number)) for number in range(501)]
-    Pair.objects.bulk_create(
-        Pair(dataset=dataset, prompt=prompt, response_1=responses[0], response_2=response, external_id=response.text)
-        for response in responses[1:]
-    )
+    factories.add_pairs(dataset=dataset, number=500)
     make_slots(dataset=dataset)
     now = timezone.now()
     own = Slot.objects.filter(dataset=dataset, number=1).order_by("pair")[:done]

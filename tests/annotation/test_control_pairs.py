@@ -1,9 +1,7 @@
 """A control pair wants no labels, and people label a dataset to its end without it."""
 
-import threading
-
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 
 from annotation.assignment import claim_next
 from annotation.controls import answer, set_control, withdraw
@@ -16,6 +14,7 @@ from annotation.slots import labels_not_wanted
 from annotation.study import study_of
 from judging.dataset_page import numbers_of
 from tests import factories
+from tests.beside import Beside
 
 pytestmark = pytest.mark.django_db
 
@@ -93,19 +92,10 @@ def test_a_split_of_a_control_pair_asks_nobody_further(researcher):
 def test_a_pair_that_becomes_one_while_more_labels_are_asked_for_wants_none(researcher):
     made = factories.make_dataset(slug="way", pairs=2, labels_per_pair=1)
     known, other = made.pairs.order_by("pk")
-    done = threading.Event()
-
-    def set_it():
-        use(known, "practice", researcher)
-        connection.close()
-        done.set()
-
-    beside = threading.Thread(target=set_it)
+    other_tab = Beside(lambda: use(known, "practice", researcher))
     with transaction.atomic():
         raise_labels_per_pair(dataset=made, labels_per_pair=3, by=researcher)
-        beside.start()
-        assert not done.wait(0.5)
-    beside.join(10)
-    assert done.is_set()
+        other_tab.begins_and_waits()
+    other_tab.ends()
     assert slots_of(known) == []
     assert len(slots_of(other)) == 3

@@ -1,6 +1,5 @@
 """Whose turn it is: orders of pairs, shuffling, further labels where people differ, sides."""
 
-import threading
 from collections import Counter
 from datetime import timedelta
 
@@ -11,12 +10,12 @@ from django.utils import timezone
 from annotation.assignment import claim_next, extend_claim, own_place, release_all
 from annotation.dataset_settings import raise_labels_per_pair, rearrange
 from annotation.labeling import Decision, record_label
-from annotation.models import Choice, Dataset, Label, Pair, Response, Slot
-from annotation.models.corpus import content_hash
+from annotation.models import Choice, Dataset, Label, Slot
 from annotation.ranks import RING, renewed
 from annotation.slots import make_slots
 from judging.models import JudgeRun, Verdict
 from tests import factories
+from tests.beside import Beside
 
 pytestmark = pytest.mark.django_db
 Order = Dataset.PairOrder
@@ -119,7 +118,8 @@ def test_shuffled_within_an_order_the_order_holds(arranged):
 @pytest.mark.parametrize("begins", [0.1, 0.8])
 def test_a_shuffled_claim_reads_as_little_late_as_early(arranged, chosen, begins):
     dataset = factories.make_dataset(labels_per_pair=2)
-    make_many_pairs(dataset, 2_000)
+    factories.add_pairs(dataset=dataset, number=2_000)
+    make_slots(dataset=dataset)
     arranged(dataset, shuffled=True, **chosen)
     annotators = iter(factories.make_user, None)
     annotator = next(a for a in annotators if begins <= own_place(user=a, dataset=dataset) / RING < begins + 0.1)
@@ -127,19 +127,6 @@ def test_a_shuffled_claim_reads_as_little_late_as_early(arranged, chosen, begins
     label_in_turn(annotator, dataset, 1_500)
     late = rows_read_of_claims(annotator, dataset)
     assert 0 < max(late) <= 2 * max(early)
-
-
-def make_many_pairs(dataset, count):
-    prompt = factories.make_prompt()
-    one = factories.make_response(prompt=prompt)
-    others = Response.objects.bulk_create(
-        Response(prompt=prompt, text=f"Other {n}", text_hash=content_hash(f"Other {n}")) for n in range(count)
-    )
-    Pair.objects.bulk_create(
-        Pair(dataset=dataset, prompt=prompt, response_1=one, response_2=other, external_id=f"many-{other.pk}")
-        for other in others
-    )
-    make_slots(dataset=dataset)
 
 
 def label_in_turn(annotator, dataset, count):
@@ -216,22 +203,17 @@ def test_two_labels_at_once_that_differ_ask_once():
     dataset = factories.make_dataset(pairs=1, labels_per_pair=2, labels_on_split=1)
     one, two = factories.make_user(), factories.make_user()
     slots = [claim_next(user=person, dataset=dataset) for person in (one, two)]
-    done = threading.Event()
 
     def second():
         decision = Decision(choice=Choice.SECOND, swapped=False)
         record_label(user=two, dataset=dataset, pair_id=slots[1].pair_id, decision=decision)
-        connection.close()
-        done.set()
 
-    other = threading.Thread(target=second)
+    other = Beside(second)
     with transaction.atomic():
         decision = Decision(choice=Choice.FIRST, swapped=False)
         record_label(user=one, dataset=dataset, pair_id=slots[0].pair_id, decision=decision)
-        other.start()
-        assert not done.wait(0.5)
-    other.join(10)
-    assert done.is_set()
+        other.begins_and_waits()
+    other.ends()
     assert sorted(Slot.objects.values_list("number", flat=True)) == [1, 2, 3]
 
 
@@ -308,20 +290,15 @@ def test_a_split_that_is_under_way_when_the_setting_comes_is_not_forgotten():
     slots = [claim_next(user=person, dataset=dataset) for person in (one, two)]
     decisions = [Decision(choice=choice, swapped=False) for choice in (Choice.FIRST, Choice.SECOND)]
     record_label(user=one, dataset=dataset, pair_id=slots[0].pair_id, decision=decisions[0])
-    done = threading.Event()
 
     def set_it():
         Dataset.objects.update(labels_on_split=1)
         rearrange(dataset=dataset)
-        connection.close()
-        done.set()
 
-    other = threading.Thread(target=set_it)
+    other = Beside(set_it)
     with transaction.atomic():
         record_label(user=two, dataset=dataset, pair_id=slots[1].pair_id, decision=decisions[1])
         assert Slot.objects.count() == 2
-        other.start()
-        assert not done.wait(0.5)
-    other.join(10)
-    assert done.is_set()
+        other.begins_and_waits()
+    other.ends()
     assert Slot.objects.count() == 3

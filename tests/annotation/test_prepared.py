@@ -6,8 +6,7 @@ from django.db import IntegrityError, connection, transaction
 from annotation import prepared, slots
 from annotation.assignment import claim_next
 from annotation.labeling import Decision, record_label
-from annotation.models import Choice, Dataset, Generator, Pair, Response, User
-from annotation.models.corpus import content_hash
+from annotation.models import Choice, Dataset, Generator, User
 from annotation.progress import own_progress
 from annotation.showing import shown
 from tests import factories
@@ -76,23 +75,12 @@ def test_plans_are_kept_and_made_anew_when_a_dataset_has_grown(monkeypatch, djan
     for _ in range(20):
         label_next(annotator, dataset)
     assert sum(number > 0 for number in plans()) >= 3
-    add_pairs(dataset, MANY)
+    factories.add_pairs(dataset=dataset, number=MANY)
     with django_capture_on_commit_callbacks(execute=True):
         assert slots.make_slots(dataset=dataset) == 3 * MANY
     before = rows_read()
     label_next(annotator, dataset)
     assert 0 < rows_read() - before < 200
-
-
-def add_pairs(dataset, number):
-    prompt = factories.make_prompt()
-    first, *others = Response.objects.bulk_create(
-        Response(prompt=prompt, text=str(n), text_hash=content_hash(str(n))) for n in range(number + 1)
-    )
-    Pair.objects.bulk_create(
-        Pair(dataset=dataset, prompt=prompt, response_1=first, response_2=response, external_id=response.text)
-        for response in others
-    )
 
 
 @pytest.mark.django_db(transaction=True)

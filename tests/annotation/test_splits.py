@@ -1,15 +1,15 @@
 """Where people differ: kept by the database beside the labels, whatever changes them."""
 
-import threading
 from collections import Counter
 from itertools import combinations
 from random import Random
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 
 from annotation.models import Choice, Label, Pair, Split
 from tests import factories
+from tests.beside import Beside
 
 pytestmark = pytest.mark.django_db
 
@@ -67,19 +67,10 @@ def test_two_labels_at_the_same_time_see_each_other():
     for slot, person in zip(pair.slots.order_by("number"), (one, two), strict=False):
         slot.state, slot.annotator = slot.State.DONE, person
         slot.save()
-    done = threading.Event()
-
-    def second() -> None:
-        Label.objects.create(pair=pair, annotator=two, choice=Choice.SECOND)
-        connection.close()
-        done.set()
-
-    other = threading.Thread(target=second)
+    other = Beside(lambda: Label.objects.create(pair=pair, annotator=two, choice=Choice.SECOND))
     with transaction.atomic():
         Label.objects.create(pair=pair, annotator=one, choice=Choice.FIRST)
-        other.start()
-        # It waits for this transaction; without that, neither would know of the other.
-        assert not done.wait(0.5)
-    other.join(10)
-    assert done.is_set()
+        # Without that, neither would know of the other.
+        other.begins_and_waits()
+    other.ends()
     assert stored() == {pair.pk: 0}
