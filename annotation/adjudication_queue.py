@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from django.db import connection, transaction
 from django.db.models import Count
 
+from annotation.left_out import ids_left_out
 from annotation.models import Adjudication, Choice, Dataset, Pair, Split, User
 from jobs import lifecycle
 from jobs.models import Job
@@ -15,12 +16,14 @@ WORK = "annotation.adjudication_queue.adjudicate_unanimous_in_job"
 AT_ONCE = 5000
 CHUNK = 2000
 
-# Pairs with all labels that are wanted, two at least, which agree; no label is flagged and nobody adjudicated. An
-# adjudication that comes at the same time stays: it was made by somebody who looked.
+# Pairs with all labels that are wanted, two at least, which agree; no label is flagged and nobody adjudicated. Labels
+# that are left out of gold are as good as not given. An adjudication that comes at the same time stays: it was made by
+# somebody who looked.
 _UNANIMOUS = """
     SELECT label.pair_id, min(label.choice) AS choice FROM annotation_label AS label
       JOIN annotation_pair AS pair ON pair.id = label.pair_id
      WHERE pair.dataset_id = %(dataset)s AND pair.id > %(after)s AND pair.id <= %(up_to)s
+       AND label.annotator_id <> ALL(%(left_out)s)
        AND NOT EXISTS (SELECT FROM annotation_adjudication AS final WHERE final.pair_id = pair.id AND final.current)
      GROUP BY label.pair_id
     HAVING min(label.choice) = max(label.choice) AND count(*) >= %(labels)s AND bool_and(label.flag = '')
@@ -101,8 +104,9 @@ def count_unanimous(dataset: Dataset) -> int:
         return int(cursor.fetchone()[0])
 
 
-def _asked(dataset: Dataset, *, after: int = 0, up_to: int = _ALL) -> dict[str, int]:
-    return {"dataset": dataset.pk, "labels": labels_needed(dataset), "after": after, "up_to": up_to}
+def _asked(dataset: Dataset, *, after: int = 0, up_to: int = _ALL) -> dict[str, object]:
+    bounds = {"dataset": dataset.pk, "after": after, "up_to": up_to}
+    return bounds | {"labels": labels_needed(dataset), "left_out": ids_left_out(dataset)}
 
 
 def labels_needed(dataset: Dataset) -> int:

@@ -15,7 +15,7 @@ class AnnotationConfig(AppConfig):
 
 def _release_claims(*, user: Any, **_: object) -> None:
     """What somebody had before them when they signed out waits for nobody."""
-    from annotation.assignment import release_all
+    from annotation.assignment import release
 
     if user is not None:
-        release_all(user=user)
+        release(user=user)

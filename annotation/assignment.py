@@ -133,7 +133,7 @@ def claim_next(*, user: User, dataset: Dataset) -> Slot | None:
             )
             if slot is None:
                 # Only a quota keeps somebody from the claim that they hold.
-                Slot.objects.claimed_by(user).filter(dataset=dataset).set_free()
+                release(user=user, dataset=dataset)
             return slot
         except IntegrityError:
             # The same person asked twice at once, and the other request has just claimed: its slot is found next time.
@@ -185,21 +185,17 @@ def skip(*, user: User, dataset: Dataset, pair_id: int, reason: str) -> None:
     Raises NoClaimError where the annotator holds no claim on the pair.
     """
     with transaction.atomic():
-        if not release(user=user, dataset=dataset, pair_id=pair_id):
+        if not Slot.objects.claimed_by(user).filter(dataset=dataset, pair=pair_id).set_free():
             if Skip.objects.filter(pair_id=pair_id, annotator=user).exists():
                 return
             raise NoClaimError
         Skip.objects.create(pair_id=pair_id, annotator=user, reason=reason)
 
 
-def release(*, user: User, dataset: Dataset, pair_id: int) -> bool:
-    """Give an open claim back. False where there was none."""
-    return bool(Slot.objects.claimed_by(user).filter(dataset=dataset, pair=pair_id).set_free())
-
-
-def release_all(*, user: User) -> int:
-    """Give all open claims back, as when somebody signs out: what nobody looks at waits for nobody."""
-    return Slot.objects.claimed_by(user).set_free()
+def release(*, user: User, dataset: Dataset | None = None) -> int:
+    """Give open claims back, of one dataset or of all: what nobody looks at waits for nobody. How many there were."""
+    claimed = Slot.objects.claimed_by(user)
+    return (claimed.filter(dataset=dataset) if dataset else claimed).set_free()
 
 
 def dataset_to_label(*, user: User) -> Dataset | None:

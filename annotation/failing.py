@@ -53,8 +53,8 @@ def _act(standing: Standing, note: str) -> None:
     if dataset.on_failing == Dataset.OnFailing.PAUSE:
         onboarding.pause(standing=standing, note=note, by=None)
         word = "Your labelling is paused until a reviewer lets you go on."
-    elif dataset.on_failing == Dataset.OnFailing.EXCLUDE or standing.state == Standing.State.EXCLUDED:
-        onboarding.exclude(standing=standing, note=note, by=None)
+    elif dataset.on_failing == Dataset.OnFailing.EXCLUDE or standing.left_out:
+        onboarding.leave_out(standing=standing, note=note, by=None)
         word = "Your labels are kept, but left out of gold for now."
     else:
         onboarding.note(standing=standing, note=note)

@@ -23,4 +23,4 @@ def people_left_out(dataset: Dataset) -> list[LeftOut]:
 
 
 def _standings(dataset: Dataset):
-    return Standing.objects.filter(dataset=dataset, state=Standing.State.EXCLUDED)
+    return Standing.objects.filter(dataset=dataset, left_out=True)

@@ -1,14 +1,15 @@
 """The way into a dataset: practice with explanations, a qualification round, and whoever may label then."""
 
 from dataclasses import dataclass
+from functools import cache
 from random import Random
 
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from annotation import controls
-from annotation.models import Choice, Control, ControlAnswer, Dataset, Slot, Standing, User
+from annotation import assignment, controls, prepared
+from annotation.models import Choice, Control, ControlAnswer, Dataset, Standing, User
 
 Use, State = Control.Use, Standing.State
 
@@ -43,20 +44,39 @@ class Result:
 
 def standing_of(*, user: User, dataset: Dataset) -> Standing:
     """Theirs, or one that is not stored yet: they are learning."""
-    found = Standing.objects.filter(dataset=dataset, annotator=user).first()
-    return found or Standing(dataset=dataset, annotator=user)
+    return _stored(user, dataset) or Standing(dataset=dataset, annotator=user)
 
 
 def barrier(*, user: User, dataset: Dataset) -> Standing | None:
-    """What keeps this person from labelling now; None where they may label. No query where a dataset asks nothing."""
-    if dataset.pass_percent is None and not dataset.control_percent:
-        return None
-    standing = standing_of(user=user, dataset=dataset)
-    if standing.state == State.PAUSED:
+    """What keeps this person from labelling now; None where they may label."""
+    standing = _stored(user, dataset)
+    if standing and standing.state == State.PAUSED:
         return standing
-    if dataset.pass_percent is None or standing.state in {State.QUALIFIED, State.EXCLUDED}:
+    if dataset.pass_percent is None or (standing and standing.state == State.QUALIFIED):
         return None
-    return standing if _active(dataset, Use.QUALIFICATION).exists() else None
+    if not _active(dataset, Use.QUALIFICATION).exists():
+        return None
+    return standing or Standing(dataset=dataset, annotator=user)
+
+
+def is_paused(*, user: User, dataset: Dataset) -> bool:
+    """Whether a reviewer, or what followed from control pairs, keeps this person from labelling."""
+    standing = _stored(user, dataset)
+    return standing is not None and standing.state == State.PAUSED
+
+
+def _stored(user: User, dataset: Dataset) -> Standing | None:
+    found = prepared.instance(Standing, prepared.first_row(_by_annotator(), [dataset.pk, user.pk]))
+    if found is not None:
+        found.dataset, found.annotator = dataset, user
+    return found
+
+
+@cache
+def _by_annotator() -> str:
+    """Asked for each pair that is labelled."""
+    table = Standing._meta.db_table
+    return f"SELECT {prepared.columns(Standing)} FROM {table} WHERE dataset_id = %s AND annotator_id = %s"  # noqa: S608
 
 
 # What the page of the result tells of a pair.
@@ -137,24 +157,37 @@ def give_attempt(*, standing: Standing, by: User) -> None:
 
 
 def let_go_on(*, standing: Standing, by: User) -> None:
-    """End a pause, or count the person's labels again. What went before is not looked at any more."""
+    """End a pause, or take somebody as qualified. What went before is not looked at any more."""
     _change(standing, State.QUALIFIED, note="", by=by)
 
 
 def pause(*, standing: Standing, note: str, by: User | None) -> None:
     """What the person has before them goes back to the others."""
-    Slot.objects.claimed_by(standing.annotator).filter(dataset=standing.dataset).set_free()
-    _change(standing, State.PAUSED, note=note, by=by)
+    with transaction.atomic():
+        _change(standing, State.PAUSED, note=note, by=by)
+        assignment.release(user=standing.annotator, dataset=standing.dataset)
 
 
-def exclude(*, standing: Standing, note: str, by: User | None) -> None:
-    """Leave the person's labels out of gold. None is deleted."""
-    _change(standing, State.EXCLUDED, note=note, by=by)
+def leave_out(*, standing: Standing, note: str, by: User | None) -> None:
+    """Leave the person's labels out of gold. None is deleted, and whether they may label stays as it is."""
+    standing.left_out = True
+    _change(standing, _as_is(standing), note=note, by=by)
+
+
+def count_again(*, standing: Standing, by: User) -> None:
+    """End what `leave_out` began."""
+    standing.left_out = False
+    _change(standing, _as_is(standing), note="", by=by)
 
 
 def note(*, standing: Standing, note: str) -> None:
     """Write down what was found, and begin to look anew; the person goes on as they are."""
-    _change(standing, standing.state if standing.pk else State.QUALIFIED, note=note, by=None)
+    _change(standing, _as_is(standing), note=note, by=None)
+
+
+def _as_is(standing: Standing) -> str:
+    """Of somebody whose work was looked at: who labels without a standing was asked for no qualification."""
+    return standing.state if standing.pk else State.QUALIFIED
 
 
 def _change(standing: Standing, state: str, *, note: str, by: User | None) -> None:

@@ -76,5 +76,7 @@ class AnswerForm(forms.Form):
 class StandingForm(forms.Form):
     """What a reviewer does with somebody's standing."""
 
-    action = forms.ChoiceField(choices=[(name, name) for name in ("attempt", "go_on", "pause", "exclude")])
+    action = forms.ChoiceField(
+        choices=[(name, name) for name in ("attempt", "go_on", "pause", "leave_out", "count_again")]
+    )
     note = forms.CharField(required=False, max_length=1000)

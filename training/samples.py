@@ -156,10 +156,20 @@ def _weights(recipe: JudgeRecipe) -> LabelWeights | None:
 
 
 def _audited(run: JudgeRun) -> dict[int, tuple[int, str] | None]:
-    """By pair: the choice that an audit found right, with its auditor's note; None for what it left out."""
-    items = AuditItem.objects.filter(audit__run=run, state=AuditItem.State.DECIDED).order_by("pk")
-    decided = items.exclude(outcome=AuditItem.Outcome.RIGHT).values_list("pair", "right_choice", "note")
-    return {pair: None if right is None else (right, note) for pair, right, note in decided}
+    """By pair: the choice that an audit found right, with its auditor's note; None for what it left out.
+
+    Where several audits met a pair, the latest decision speaks, also where it finds the label right.
+    """
+    items = AuditItem.objects.filter(audit__run=run, state=AuditItem.State.DECIDED).order_by("decided_at", "pk")
+    latest = {
+        pair: (outcome, right, note)
+        for pair, outcome, right, note in items.values_list("pair", "outcome", "right_choice", "note")
+    }
+    return {
+        pair: None if right is None else (right, note)
+        for pair, (outcome, right, note) in latest.items()
+        if outcome != AuditItem.Outcome.RIGHT
+    }
 
 
 def candidate_samples(recipe: CandidateRecipe, taken: Taken) -> Iterator[Sample]:

@@ -87,12 +87,14 @@ class Standing(models.Model):
         QUALIFIED = "qualified", "Qualified"
         FAILED = "failed", "Did not qualify"
         PAUSED = "paused", "Paused"
-        EXCLUDED = "excluded", "Labels left out of gold"
 
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="standings")
     annotator = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="standings")
     state = models.CharField(max_length=9, choices=State, default=State.LEARNING)
     attempt = models.PositiveSmallIntegerField(default=1, help_text="Of the qualification round.")
+    left_out = models.BooleanField(
+        default=False, db_default=False, help_text="Their labels are kept, and gold does not count them."
+    )
     note = models.TextField(blank=True, help_text="Why, in words for the person.")
     changed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     changed_at = models.DateTimeField(default=timezone.now)

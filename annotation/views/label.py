@@ -16,11 +16,13 @@ from django_htmx.http import HttpResponseClientRedirect
 from annotation import assignment, failing, labeling, mixing, onboarding, prepared
 from annotation import rework as returned
 from annotation.adjudication import AdjudicatedError
+from annotation.drafts import keep_draft
 from annotation.label_forms import DecisionForm, SkipForm
 from annotation.label_page import page_context
 from annotation.models import Dataset, Slot
 from annotation.pools import Stop, stop_for
 from annotation.progress import count_anew, own_progress
+from annotation.remarks import Remarks
 from annotation.reveal import NO_CHANGE, RevealedError
 from annotation.roles import labellers_only
 from annotation.views.rework import next_address
@@ -40,6 +42,14 @@ MORE_THAN_ASKED = (
 NOT_YOURS = (
     "You no longer label that dataset. What you sent last is kept and exported with the pair, but it counts for "
     "nothing. If that is a mistake, ask a researcher."
+)
+NOT_NOW = (
+    "You may not label this dataset at the moment. What you sent last is kept and exported with the pair, but it "
+    "counts for nothing."
+)
+STANDS = (
+    "You may not label this dataset at the moment, so your earlier decision of that pair stands. What you wrote about "
+    "it is kept as a draft."
 )
 NO_LONGER = (
     "You no longer label {dataset}. All labels that you gave are kept. "
@@ -89,6 +99,9 @@ def _decide(request: HttpRequest, dataset: Dataset) -> HttpResponse:
         return _next(request, dataset, form=form, status=422)
     if not form.was_shown_to(request.user):
         raise Http404
+    if onboarding.is_paused(user=request.user, dataset=dataset):
+        # A pause takes their pair back; this one they were given as the pause came.
+        assignment.release(user=request.user, dataset=dataset)
     try:
         new = mixing.record(user=request.user, dataset=dataset, pair_id=form.pair_id, decision=form.decision)
     except assignment.NoClaimError:
@@ -111,7 +124,10 @@ def _decide_late(request: HttpRequest, dataset: Dataset, form: DecisionForm) -> 
     if labeling.was_passed_on(user=request.user, pair_id=form.pair_id):
         messages.warning(request, PASSED_ON)
         return _next(request, dataset, status=409)
-    if stop_for(user=request.user, dataset=dataset) is Stop.QUOTA:
+    if onboarding.barrier(user=request.user, dataset=dataset):
+        labeling.keep_apart(**late)
+        messages.warning(request, NOT_NOW)
+    elif stop_for(user=request.user, dataset=dataset) is Stop.QUOTA:
         labeling.keep_apart(**late)
         messages.warning(request, MORE_THAN_ASKED)
     elif mixing.record_late(dataset=dataset, shown_at=form.shown_at, **late):
@@ -153,6 +169,11 @@ def label_pair(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         return _page(request, dataset, slot, form=form, with_differences=differences, status=422 if form else 200)
     if form.pair_id != pk or not form.was_shown_to(request.user):
         raise Http404
+    if onboarding.barrier(user=request.user, dataset=dataset):
+        remarks = Remarks.of_form(request.POST, dataset=dataset)
+        keep_draft(user=request.user, dataset=dataset, pair_id=pk, remarks=remarks)
+        messages.warning(request, STANDS)
+        return _next(request, dataset, status=409)
     asked = returned.open_rework(annotator=request.user, pair_id=pk)
     try:
         mixing.change(user=request.user, dataset=dataset, pair_id=pk, decision=form.decision)

@@ -17,7 +17,8 @@ TOLD = {
     "attempt": "You have another qualification round of {}. {}",
     "go_on": "You may go on labelling {}. {}",
     "pause": "Your labelling of {} is paused. {}",
-    "exclude": "Your labels of {} are left out of gold for now. {}",
+    "leave_out": "Your labels of {} are left out of gold for now. {}",
+    "count_again": "Your labels of {} count in gold again. {}",
 }
 
 
@@ -45,8 +46,10 @@ def standing_change(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         onboarding.let_go_on(standing=standing, by=request.user)
     elif action == "pause":
         onboarding.pause(standing=standing, note=note, by=request.user)
+    elif action == "leave_out":
+        onboarding.leave_out(standing=standing, note=note, by=request.user)
     else:
-        onboarding.exclude(standing=standing, note=note, by=request.user)
+        onboarding.count_again(standing=standing, by=request.user)
     told = TOLD[action].format(dataset, note).strip()
     notify(people=[person], text=told, path=reverse("onboarding", args=[slug]))
     messages.success(request, f"{person} was told.")

@@ -150,7 +150,7 @@ class TestPairs:
         ok([pair_row(n) for n in range(60)], labels_per_pair=4)
         sides = [tuple(p.slots.order_by("number").values_list("swapped", flat=True)) for p in Pair.objects.all()]
         assert set(sides) == {(True, False, True, False), (False, True, False, True)}
-        assert 15 < sum(first for first, *_ in sides) < 45
+        assert 10 < sum(first for first, *_ in sides) < 50  # five standard deviations
 
 
 class TestLabels:

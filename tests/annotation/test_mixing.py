@@ -274,7 +274,7 @@ def test_labels_of_the_excluded_are_left_out_of_gold_and_the_pages_say_so(browse
         assert f"{labels} label" in text, name
         assert "Left out of gold" in text, name
     reviewer = signed_in(factories.make_user(role=Role.REVIEWER))
-    reviewer.post(reverse("standing_change", args=["mix", annotator.pk]), {"action": "go_on"})
+    reviewer.post(reverse("standing_change", args=["mix", annotator.pk]), {"action": "count_again"})
     assert annotator in read_people(dataset).annotators
 
 

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from annotation.assignment import claim_next, extend_claim, own_place, release_all
+from annotation.assignment import claim_next, extend_claim, own_place, release
 from annotation.dataset_settings import raise_labels_per_pair, rearrange
 from annotation.labeling import Decision, record_label
 from annotation.models import Choice, Dataset, Label, Slot
@@ -266,7 +266,7 @@ def test_signing_out_gives_the_claim_back_and_one_resumes_where_one_stopped(clie
     client.post("/accounts/logout/")
     assert Slot.objects.get(pk=slot.pk).state == Slot.State.FREE
     assert claim_next(user=annotator, dataset=dataset).pk == slot.pk
-    assert release_all(user=annotator) == 1
+    assert release(user=annotator) == 1
 
 
 def test_after_the_order_was_made_anew_one_begins_at_its_start():

@@ -1,6 +1,7 @@
 """Pairs that are to be labelled next."""
 
 import pytest
+from django.db import connection
 
 from annotation.adjudication import adjudicate
 from annotation.assignment import claim_next
@@ -55,6 +56,17 @@ def test_where_the_numbers_are_others_by_now_nothing_is_done(dataset):
         send(dataset=dataset, pair_ids=pairs, known=known)
     assert not Slot.objects.filter(dataset=dataset, rank__lt=0).exists()
     assert Slot.objects.filter(dataset=dataset).count() == 4
+
+
+def test_the_side_can_not_be_computed_from_the_id_of_the_pair():
+    """Every database has a key of its own: the bare id's hash tells no more than a coin."""
+    by_hash = "(get_byte(decode(md5(id::text), 'hex'), 0) % 2 = 0)"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT count(*) FILTER (WHERE annotation_side(id, 1) = {by_hash}) FROM generate_series(1, 1000) AS id"
+        )
+        (same,) = cursor.fetchone()
+    assert 400 < same < 600  # six standard deviations
 
 
 def test_sides_of_further_places_go_on_alternating(dataset):

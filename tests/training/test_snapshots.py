@@ -99,6 +99,25 @@ def test_filters_and_audits_decide_what_is_learnt(labels):
     assert (taken["left out by filters"], taken["left out by audits"], taken["corrected by audits"]) == (1, 1, 1)
 
 
+def test_the_latest_audit_of_a_label_speaks_also_where_it_finds_it_right(labels):
+    """The second audit takes one correction back, and finds another label wrong that the first found right."""
+    first, second = (
+        draw_sample(run=labels, dimensions=[], size=36, seed=seed, created_by=factories.make_user()) for seed in (0, 1)
+    )
+    both = first.items.filter(pair__in=second.items.values("pair")).exclude(distilled=0)
+    back, found = both.values_list("pair", flat=True)[:2]
+    wrong = {"outcome": "wrong", "right_choice": 0, "note": "Both say the same.", "cause": "other"}
+    decide(second.items.filter(pair=found), **wrong)
+    decide(first.items.filter(pair=back), **wrong)
+    decide(second.items.filter(pair=back))
+    decide(first.items.filter(pair=found))
+    AuditItem.objects.filter(audit=first).update(decided_at=first.created_at)
+    rows = {row["pair"]: row for row in rows_of(make(JudgeRecipe(run=labels.pk, held_out=0, swap=False)))}
+    assert rows[back]["choice"] == first.items.get(pair=back).distilled
+    assert rows[back]["reason"] != "Both say the same."
+    assert (rows[found]["choice"], rows[found]["reason"]) == (0, "Both say the same.")
+
+
 def decide(items: Iterable[AuditItem], **told: object) -> None:
     AuditItem.objects.filter(pk__in=[item.pk for item in items]).update(
         state="decided",

@@ -1,0 +1,173 @@
+"""What a reviewer's word about somebody does: a pause, and labels that are left out of gold."""
+
+import pytest
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.urls import reverse
+
+from annotation import onboarding
+from annotation.adjudication_queue import adjudicate_unanimous
+from annotation.controls import set_control
+from annotation.left_out import ids_left_out
+from annotation.models import (
+    Adjudication,
+    Choice,
+    Control,
+    Draft,
+    Label,
+    LateDecision,
+    Role,
+    Slot,
+    Standing,
+)
+from tests import factories
+from tests.annotation.label_page import fields, signed_in
+
+pytestmark = pytest.mark.django_db
+PAGE = reverse("label", args=["plain"])
+
+
+@pytest.fixture
+def reviewer():
+    return factories.make_user(role=Role.REVIEWER)
+
+
+@pytest.fixture
+def dataset():
+    """One that asks for no qualification and has no control pairs."""
+    return factories.make_dataset(slug="plain", pairs=3)
+
+
+@pytest.fixture
+def say(reviewer, annotator, dataset):
+    team = signed_in(reviewer)
+
+    def say_it(action: str) -> None:
+        change = reverse("standing_change", args=["plain", annotator.pk])
+        assert team.post(change, {"action": action, "note": "Please call me."}).status_code == 302
+
+    return say_it
+
+
+def test_a_pause_holds_in_a_dataset_that_asks_for_no_qualification(annotator, say):
+    browser = signed_in(annotator)
+    assert fields(browser.get(PAGE))
+    say("pause")
+    text = browser.get(PAGE).text
+    assert "is paused" in text
+    assert "Please call me." in text
+    assert not fields(browser.get(PAGE))
+    assert not Slot.objects.filter(state=Slot.State.CLAIMED).exists()
+    say("go_on")
+    assert fields(browser.get(PAGE))
+
+
+def test_what_a_paused_person_sends_from_an_open_page_is_kept_and_counts_for_nothing(annotator, say):
+    browser = signed_in(annotator)
+    form = fields(browser.get(PAGE))
+    say("pause")
+    page = browser.post(PAGE, {**form, "choice": "1", "rationale": "It is right."}, follow=True)
+    assert "You may not label this dataset at the moment" in page.text
+    assert not Label.objects.exists()
+    kept = LateDecision.objects.get()
+    assert (kept.pair_id, kept.annotator, kept.rationale) == (int(form["pair"]), annotator, "It is right.")
+
+
+def test_a_pair_that_was_taken_as_the_pause_came_is_not_labelled_either(annotator, say, dataset):
+    browser = signed_in(annotator)
+    form = fields(browser.get(PAGE))
+    say("pause")
+    Slot.objects.filter(pair=form["pair"], number=1).update(
+        state=Slot.State.CLAIMED, annotator=annotator, claimed_at=dataset.created_at, expires_at="2100-01-01T00:00Z"
+    )
+    browser.post(PAGE, {**form, "choice": "1"})
+    assert not Label.objects.exists()
+    assert LateDecision.objects.count() == 1
+    assert not Slot.objects.exclude(state=Slot.State.FREE).exists()
+
+
+def test_the_same_decision_again_after_a_pause_changes_nothing(annotator, say):
+    browser = signed_in(annotator)
+    form = fields(browser.get(PAGE))
+    browser.post(PAGE, {**form, "choice": "1"})
+    say("pause")
+    browser.post(PAGE, {**form, "choice": "2"})
+    assert Label.objects.count() == 1
+    assert not LateDecision.objects.exists()
+
+
+def test_an_earlier_decision_stands_while_its_annotator_is_paused_and_what_they_wrote_is_a_draft(annotator, say):
+    browser = signed_in(annotator)
+    form = fields(browser.get(PAGE))
+    browser.post(PAGE, {**form, "choice": "1"})
+    before = Label.objects.values().get()
+    at = reverse("label_pair", args=["plain", form["pair"]])
+    again = fields(browser.get(at))
+    say("pause")
+    answer = browser.post(at, {**again, "choice": "2", "rationale": "On second thoughts."})
+    assert answer.status_code == 409
+    assert "your earlier decision of that pair stands" in answer.text
+    assert Label.objects.values().get() == before
+    assert Draft.objects.get().fields["rationale"] == "On second thoughts."
+
+
+@pytest.mark.parametrize(("first", "second"), [("pause", "leave_out"), ("leave_out", "pause")])
+def test_a_pause_and_labels_left_out_of_gold_do_not_end_each_other(annotator, say, dataset, first, second):
+    factories.make_label(annotator=annotator, pair=dataset.pairs.first())
+    say(first)
+    say(second)
+    assert "is paused" in signed_in(annotator).get(PAGE).text
+    assert ids_left_out(dataset) == [annotator.pk]
+    say("go_on")
+    assert ids_left_out(dataset) == [annotator.pk]
+    assert fields(signed_in(annotator).get(PAGE))
+    say("count_again")
+    assert ids_left_out(dataset) == []
+
+
+def test_who_did_not_qualify_still_may_not_label_when_their_labels_are_left_out(annotator, reviewer):
+    gated = factories.make_dataset(pairs=2, pass_percent=75)
+    pair = factories.make_pair(dataset=gated)
+    set_control(pair=pair, use=Control.Use.QUALIFICATION, choice=Choice.FIRST, explanation="", by=reviewer)
+    failed = Standing.objects.create(dataset=gated, annotator=annotator, state=Standing.State.FAILED)
+    onboarding.leave_out(standing=failed, note="", by=reviewer)
+    assert onboarding.barrier(user=annotator, dataset=gated).state == Standing.State.FAILED
+
+
+def test_bulk_adjudication_takes_labels_that_are_left_out_as_not_given(reviewer):
+    dataset = factories.make_dataset(labels_per_pair=2, labels_on_split=1)
+    one, two, out = (factories.make_user() for _ in range(3))
+    agreed, thin, saved = (factories.make_pair(dataset=dataset) for _ in range(3))
+    for pair, person, choice in [
+        (agreed, one, Choice.FIRST),
+        (agreed, two, Choice.FIRST),
+        (thin, one, Choice.FIRST),
+        (thin, out, Choice.FIRST),
+        (saved, one, Choice.SECOND),
+        (saved, out, Choice.FIRST),
+        (saved, two, Choice.SECOND),
+    ]:
+        factories.make_label(pair=pair, annotator=person, choice=choice)
+    Standing.objects.create(dataset=dataset, annotator=out, left_out=True)
+    assert adjudicate_unanimous(dataset=dataset, by=reviewer) == 2
+    decided = set(Adjudication.objects.values_list("pair", "choice"))
+    assert decided == {(agreed.pk, Choice.FIRST), (saved.pk, Choice.SECOND)}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_standings_of_before_are_parted_and_joined_again():
+    standing = Standing.objects.create(dataset=factories.make_dataset(), annotator=factories.make_user())
+    paused = Standing.objects.create(
+        dataset=standing.dataset, annotator=factories.make_user(), state="paused", left_out=True
+    )
+    latest = MigrationExecutor(connection).loader.graph.leaf_nodes("annotation")
+    try:
+        Standing.objects.filter(pk=standing.pk).update(left_out=True, state="qualified")
+        MigrationExecutor(connection).migrate([("annotation", "0020_control_pairs_want_no_labels")])
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT id, state FROM annotation_standing ORDER BY id")
+            assert cursor.fetchall() == [(standing.pk, "excluded"), (paused.pk, "paused")]
+    finally:
+        MigrationExecutor(connection).migrate(latest)
+    standing.refresh_from_db()
+    assert (standing.state, standing.left_out) == ("qualified", True)
