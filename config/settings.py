@@ -107,8 +107,7 @@ if _database["ENGINE"] != "django.db.backends.postgresql":
 DATABASES = {
     "default": _database
     | {
-        # A connection that a restart of the database broke is replaced before anybody meets it.
-        "CONN_HEALTH_CHECKS": True,
+        "ENGINE": "config.postgresql",
         "OPTIONS": _database.get("OPTIONS", {})
         | {
             # Of annotation/prepared.py alone: Django's own statements carry their values and are never kept.

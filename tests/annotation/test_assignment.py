@@ -151,8 +151,8 @@ def test_a_pair_that_one_does_not_hold_cannot_be_skipped(annotator, dataset):
 
 
 def test_a_decided_pair_cannot_be_released(annotator, dataset):
-    pair = label_next(annotator, dataset)
-    assert not release(user=annotator, dataset=dataset, pair_id=pair)
+    label_next(annotator, dataset)
+    assert release(user=annotator, dataset=dataset) == 0
     assert Slot.objects.get(annotator=annotator).state == Slot.State.DONE
 
 
