@@ -260,3 +260,22 @@ class Lease(models.Model):
 
     def __str__(self) -> str:
         return f"{self.device} of {self.host}"
+
+
+class AbstractChunk(models.Model):
+    """A part of work that several workers share, from the first number to the last, that one attempt has taken.
+
+    Those of a stage never overlap. One that is not done and whose attempt has ended is anybody's. They are handed out
+    anew when the work goes on. A model of them has a foreign key to whose work it is, by the related name `chunks`.
+    """
+
+    first = models.BigIntegerField()
+    last = models.BigIntegerField()
+    attempt = models.ForeignKey(Attempt, models.SET_NULL, null=True, related_name="+")
+    done = models.BooleanField(default=False, help_text="All that was to come of it is saved.")
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.first} to {self.last}"

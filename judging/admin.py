@@ -12,10 +12,10 @@ from django.utils.html import format_html
 
 from annotation.models import Dataset
 from jobs.admin import ReadOnly
+from jobs.crews import MOST_WORKERS
 from judging.judge_forms import JudgeForm
 from judging.judges import create_judge
 from judging.models import Judge, JudgeRun, PromptTemplate, Verdict
-from judging.runs.crews import MOST_WORKERS
 from judging.runs.starting import RunError, continue_run, start_run
 
 

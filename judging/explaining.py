@@ -13,7 +13,7 @@ from jobs.running import Running
 from judging.backends import Backend, explains, load_backend
 from judging.backends.base import Explanation
 from judging.models import Chunk, Verdict
-from judging.runs.crews import Crew
+from judging.runs.crews import RunCrew
 from judging.runs.questions import question_of, settings_of, storable
 from judging.runs.reasons import owed
 from judging.runs.starting import QUEUES
@@ -26,7 +26,7 @@ class ExplainError(Exception):
     """No reason can be asked for; the text says why."""
 
 
-def explain_run(crew: Crew, backend: Backend) -> None:
+def explain_run(crew: RunCrew, backend: Backend) -> None:
     """The second pass. What is written is saved as it comes; a cancelled or lost attempt is carried on with."""
     debts = owed(crew.run)
     owing = sorted({pair for pair, _ in debts})
@@ -37,13 +37,13 @@ def explain_run(crew: Crew, backend: Backend) -> None:
         return owing[start : start + limit]
 
     while debts:
-        if chunk := crew.take(stage, beyond, size=size):
-            start, end = (bisect_right(debts, (pair, 0)) for pair in (chunk.first_pair, chunk.last_pair + 1))
+        if chunk := crew.take(beyond, size=size, stage=stage):
+            start, end = (bisect_right(debts, (pair, 0)) for pair in (chunk.first, chunk.last + 1))
             crew.running.progress(start, len(debts), "Writing reasons")
             _explain(crew.running, backend, [pk for _, pk in debts[start:end]], check=crew.check)
             with crew.running.writing():
                 crew.finish([chunk])
-        elif crew.all_done(stage):
+        elif crew.all_done(stage=stage):
             crew.running.progress(len(debts), len(debts), "Writing reasons")
             return
         else:

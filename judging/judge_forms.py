@@ -7,11 +7,11 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from annotation.models import Dataset, User
+from jobs.crews import MOST_WORKERS
 from judging.backends import PATHS
 from judging.judges import USUAL_TEMPLATES, check_settings, create_judge
 from judging.models import Judge, JudgeRun
 from judging.prompts.versions import all_versions
-from judging.runs.crews import MOST_WORKERS
 from judging.runs.planning import RunPlan, plan_run
 from judging.runs.starting import RunError, start_run
 

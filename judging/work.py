@@ -1,7 +1,7 @@
 """The work of a run: ask the judge about every pair that has no verdict yet, and save what it says as it comes.
 
 Where reasons are wanted for some verdicts only, they are written in a second pass, when all verdicts are there. Any
-number of workers may be at it, each with its own judge: judging.runs.crews says who asks about what.
+number of workers may be at it, each with its own judge: jobs.crews says who asks about what.
 """
 
 import logging
@@ -9,6 +9,7 @@ import time
 from contextlib import closing, nullcontext
 from functools import partial
 
+from jobs.crews import WorkIsOver, dismiss
 from jobs.errors import Cancelled, PermanentError, StaleAttempt
 from jobs.leases import own_gpu
 from jobs.running import Running
@@ -16,7 +17,7 @@ from judging.backends import Backend, load_backend
 from judging.backends.base import Answer, Question, Sends
 from judging.explaining import explain_run
 from judging.models import Chunk, Judge, JudgeRun, Verdict
-from judging.runs.crews import Crew, RunIsOver, dismiss_helpers
+from judging.runs.crews import RunCrew, helpers_of
 from judging.runs.memory import RunMemory, left_of_budget
 from judging.runs.questions import open_questions, pairs_beyond, settings_of, verdict_of
 from judging.runs.reasons import owed
@@ -39,8 +40,8 @@ def judge_pairs(running: Running) -> None:
     if run.job_id != running.job_id:
         # Both would ask the same questions.
         raise PermanentError(f"Job {run.job_id} has taken over this run of {run}. Carry on with that one.")
-    _take_part(Crew(running, run))
-    dismiss_helpers(run)
+    _take_part(RunCrew(running, run))
+    dismiss(helpers_of(run))
     with running.writing():
         follow(run.dataset)
 
@@ -51,12 +52,12 @@ def help_run(running: Running) -> None:
     if run is None:
         return
     try:
-        _take_part(Crew(running, run))
-    except RunIsOver:
+        _take_part(RunCrew(running, run))
+    except WorkIsOver:
         logger.info("The run is over, and so is this worker's part in it.")
 
 
-def _take_part(crew: Crew) -> None:
+def _take_part(crew: RunCrew) -> None:
     running, run = crew.running, crew.run
     crew.check()
     total, done = wanted(run), Verdict.objects.filter(run=run).count()
@@ -68,13 +69,13 @@ def _take_part(crew: Crew) -> None:
                 _judge_open(crew, done=done, total=total)
 
 
-def _is_needed(crew: Crew) -> bool:
+def _is_needed(crew: RunCrew) -> bool:
     """A helper that comes late, maybe because it waited for its device, need not load a judge for nothing."""
     stays = crew.run.reasons in JudgeRun.SECOND_PASS
-    return stays or crew.finds_work(Chunk.Stage.VERDICTS, partial(pairs_beyond, crew.run))
+    return stays or crew.finds_work(partial(pairs_beyond, crew.run), stage=Chunk.Stage.VERDICTS)
 
 
-def _judge_open(crew: Crew, *, done: int, total: int) -> None:
+def _judge_open(crew: RunCrew, *, done: int, total: int) -> None:
     run = crew.run
     logger.info("%s: %d of %d verdicts are there, settings %s", run, done, total, run.frozen)
     backend = load_backend(settings_of(run, memory=RunMemory(run), budget=left_of_budget(run)))
@@ -88,17 +89,17 @@ def _judge_open(crew: Crew, *, done: int, total: int) -> None:
         backend.close()
 
 
-def _judge_chunks(crew: Crew, backend: Backend, saver: "_Saver") -> None:
+def _judge_chunks(crew: RunCrew, backend: Backend, saver: "_Saver") -> None:
     """One chunk after the other, until all that were taken by anybody are done."""
     size = max(1, backend.capabilities.chunk // len(crew.run.orders))
     while True:
-        if chunk := crew.take(Chunk.Stage.VERDICTS, partial(pairs_beyond, crew.run), size=size):
-            if questions := open_questions(crew.run, first=chunk.first_pair, last=chunk.last_pair):
+        if chunk := crew.take(partial(pairs_beyond, crew.run), size=size, stage=Chunk.Stage.VERDICTS):
+            if questions := open_questions(crew.run, first=chunk.first, last=chunk.last):
                 _ask(backend, questions, crew.run, saver)
             saver.finish(chunk)
             continue
         saver.save()
-        if crew.all_done(Chunk.Stage.VERDICTS):
+        if crew.all_done(stage=Chunk.Stage.VERDICTS):
             saver.count()
             crew.running.progress(saver.done, saver.total, "Judging")
             return
@@ -144,7 +145,7 @@ class _Saver:
     when the last of its verdicts is saved.
     """
 
-    def __init__(self, crew: Crew, backend: Backend, *, done: int, total: int):
+    def __init__(self, crew: RunCrew, backend: Backend, *, done: int, total: int):
         self.crew, self.running, self.run, self.backend = crew, crew.running, crew.run, backend
         self.sends = backend if isinstance(backend, Sends) else None
         self.done, self.total = done, total
@@ -162,7 +163,7 @@ class _Saver:
         logger.info("%d of %d verdicts are there.", self.done, self.total)
 
     def add(self, answer: Answer | None) -> None:
-        """Take an answer, or None for a moment in which none came. Raises Cancelled, StaleAttempt and RunIsOver."""
+        """Take an answer, or None for a moment in which none came. Raises Cancelled, StaleAttempt and WorkIsOver."""
         if answer is not None:
             self.waiting.append(verdict_of(answer, run=self.run))
         self._save_when_due((self.sends and self.sends.doing) or "Judging")

@@ -1,65 +1,127 @@
 """A candidate's answers to the prompts of a dataset, as responses of its generator. Imports torch when it works.
 
 As PandaLM's candidates were asked: Alpaca's prompt, four beams, a penalty on repetition. Prompts of like length are
-written to together. What is answered is saved as it comes and not asked again.
+written to together. What is answered is saved as it comes and not asked again. Several workers may share the prompts
+(jobs.crews).
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 
-from annotation.models import Dataset, Prompt, Response, content_hash
+from django.db.models import QuerySet
+
+from annotation.models import Pair, Prompt, Response, content_hash
+from jobs.crews import Crew, WorkIsOver, dismiss, helpers
 from jobs.errors import PermanentError
 from jobs.leases import own_gpu
 from jobs.running import Running
 from judging.runs.questions import storable
 from training.alpaca import alpaca_prompt
-from training.models import Checkpoint
+from training.models import AnswerChunk, Checkpoint
+from training.promotion import HELP_GENERATE
 from training.sharing import fetch_weights
+
+logger = logging.getLogger(__name__)
 
 BEAMS, PENALTY, ROOM = 4, 1.2, 512
 # Prompt tokens that are written to at once; beams make it four times as many rows.
 BATCH_TOKENS = 4096
-# What a model is read into memory for at one time.
+# Prompts that one worker takes at a time.
 CHUNK = 256
 
 
 def generate(running: Running) -> None:
+    """Answer what is not answered yet, with as many workers as the checkpoint names."""
+    checkpoint = _find(running)
+    if checkpoint.generating_id != running.job_id:
+        raise PermanentError(f"Job {checkpoint.generating_id} has taken over these answers. Carry on with that one.")
+    _take_part(running, checkpoint)
+    dismiss(helpers(kind=HELP_GENERATE, subject_id=checkpoint.pk))
+
+
+def help_generate(running: Running) -> None:
+    """A further worker: the same work, for as long as the answers' own job is not over."""
+    try:
+        _take_part(running, _find(running))
+    except WorkIsOver:
+        logger.info("The answers' own job is over, and so is this worker's part in it.")
+
+
+def _find(running: Running) -> Checkpoint:
     checkpoint = Checkpoint.objects.select_related("run", "generator", "answers").get(pk=running.subject_id)
-    assert checkpoint.generator is not None
     if checkpoint.answers is None:
         raise PermanentError("The dataset whose prompts were to be answered was removed.")
-    missing = list(_unanswered(checkpoint.answers, checkpoint.generator_id))
-    total = len(missing)
-    running.progress(0, total, "Loading the model")
-    if not missing:
+    return checkpoint
+
+
+def _take_part(running: Running, checkpoint: Checkpoint) -> None:
+    crew = Crew(running, owner=checkpoint, leader=checkpoint.generating_id, workers=checkpoint.workers)
+    crew.check()
+    total = _prompts(checkpoint).count()
+
+    def tell(phase: str) -> bool:
+        """Whether anything is left."""
+        left = _unanswered(checkpoint).count()
+        running.progress(total - left, total, phase)
+        return left > 0
+
+    def beyond(after: int, limit: int) -> list[int]:
+        return list(_unanswered(checkpoint).filter(prompt__gt=after)[:limit])
+
+    if not tell("Loading the model"):
         return
     with own_gpu(running):
+        crew.check()
+        # A helper that comes late, maybe because it waited for its device, need not load the model for nothing.
+        if crew.is_helper and not crew.finds_work(beyond):
+            return
         writer = Writer(str(fetch_weights(checkpoint)))
-        done = 0
-        for start in range(0, total, CHUNK):
-            prompts = list(Prompt.objects.in_bulk(missing[start : start + CHUNK]).values())
-            texts = [alpaca_prompt(instruction=prompt.instruction, input=prompt.input) for prompt in prompts]
-            for answers in writer.answers(texts):
+        while True:
+            if chunk := crew.take(beyond, size=CHUNK):
+                for answers in _answers(writer, _unanswered(checkpoint), chunk):
+                    with running.writing():
+                        _save(checkpoint, answers)
+                    crew.check()
+                    tell("Answering")
                 with running.writing():
-                    Response.objects.bulk_create(
-                        (
-                            Response(
-                                prompt=prompts[index],
-                                generator=checkpoint.generator,
-                                text=text,
-                                text_hash=content_hash(text),
-                            )
-                            for index, text in answers
-                        ),
-                        ignore_conflicts=True,
-                    )
-                done += len(answers)
-                running.progress(done, total, "Answering")
+                    crew.finish([chunk])
+            elif crew.all_done():
+                tell("Answering")
+                return
+            else:
+                tell("Waiting for other workers")
+                crew.wait()
 
 
-def _unanswered(dataset: Dataset, generator_id: int | None) -> Iterator[int]:
-    answered = Response.objects.filter(generator=generator_id).values("prompt")
-    prompts = dataset.pairs.exclude(prompt__in=answered).order_by("prompt").values_list("prompt", flat=True)
-    yield from prompts.distinct().iterator()
+def _prompts(checkpoint: Checkpoint) -> QuerySet[Pair, int]:
+    """Their ids, in order."""
+    assert checkpoint.answers is not None
+    return checkpoint.answers.pairs.order_by("prompt").values_list("prompt", flat=True).distinct()
+
+
+def _unanswered(checkpoint: Checkpoint) -> QuerySet[Pair, int]:
+    answered = Response.objects.filter(generator=checkpoint.generator_id).values("prompt")
+    return _prompts(checkpoint).exclude(prompt__in=answered)
+
+
+def _answers(
+    writer: "Writer", unanswered: QuerySet[Pair, int], chunk: AnswerChunk
+) -> Iterator[list[tuple[Prompt, str]]]:
+    ids = list(unanswered.filter(prompt__gte=chunk.first, prompt__lte=chunk.last))
+    prompts = list(Prompt.objects.in_bulk(ids).values())
+    texts = [alpaca_prompt(instruction=prompt.instruction, input=prompt.input) for prompt in prompts]
+    for answers in writer.answers(texts):
+        yield [(prompts[index], text) for index, text in answers]
+
+
+def _save(checkpoint: Checkpoint, answers: Sequence[tuple[Prompt, str]]) -> None:
+    Response.objects.bulk_create(
+        (
+            Response(prompt=prompt, generator=checkpoint.generator, text=text, text_hash=content_hash(text))
+            for prompt, text in answers
+        ),
+        ignore_conflicts=True,
+    )
 
 
 class Writer:

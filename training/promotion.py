@@ -7,6 +7,7 @@ from django.db import transaction
 
 from annotation.models import Dataset, Generator, User
 from jobs import lifecycle
+from jobs.crews import MOST_WORKERS, call_helpers, helpers, stop
 from jobs.models import Job
 from judging import artifacts
 from judging.judges import create_judge
@@ -16,6 +17,7 @@ from training.models import Checkpoint, Snapshot
 from training.runs import TrainingError, weights_folder
 
 GENERATE = "training.generating.generate"
+HELP_GENERATE = "training.generating.help_generate"
 LONGEST_NAME = 100
 
 
@@ -52,11 +54,17 @@ def promote(*, checkpoint: Checkpoint, test_sets: Sequence[Dataset], by: User | 
     return judge
 
 
-def ask_for_answers(*, checkpoint: Checkpoint, dataset: Dataset, by: User | None = None, send: bool = True) -> Job:
+def ask_for_answers(
+    *, checkpoint: Checkpoint, dataset: Dataset, workers: int = 1, by: User | None = None, send: bool = True
+) -> Job:
     """Have the checkpoint answer every prompt of the dataset, as a generator of its own. Raises TrainingError.
 
-    What it has answered stays; a job that broke off, or came before prompts that are new, is followed by another.
+    What it has answered stays; a job that broke off, or came before prompts that are new, is followed by another. With
+    `send=False` no worker is told of the job that is given back: the caller runs it itself. Of `workers` the further
+    ones are workers' always.
     """
+    if not 1 <= workers <= MOST_WORKERS:
+        raise TrainingError(f"Answers are shared by 1 to {MOST_WORKERS} workers.")
     if checkpoint.run.purpose != Snapshot.Purpose.CANDIDATE:
         raise TrainingError("A judge writes verdicts. Make it a judge and run it instead.")
     with transaction.atomic():
@@ -64,6 +72,10 @@ def ask_for_answers(*, checkpoint: Checkpoint, dataset: Dataset, by: User | None
         found = locked.get(pk=checkpoint.pk)
         if found.generating and found.generating.is_live:
             raise TrainingError("It is answering already.")
+        at_it = helpers(kind=HELP_GENERATE, subject_id=found.pk)
+        stop(at_it)
+        if at_it.live().exists():
+            raise TrainingError("A worker is still saving answers of before. Ask again in a moment.")
         if found.generator is None:
             found.generator = Generator.objects.create(name=_free_name(checkpoint, Generator))
         found.generating = lifecycle.enqueue(
@@ -74,8 +86,9 @@ def ask_for_answers(*, checkpoint: Checkpoint, dataset: Dataset, by: User | None
             created_by=by,
             send=send,
         )
-        found.answers = dataset
-        found.save(update_fields=["generator", "generating", "answers"])
+        found.answers, found.workers = dataset, workers
+        found.save(update_fields=["generator", "generating", "answers", "workers"])
+        call_helpers(owner=found, leader=found.generating, kind=HELP_GENERATE, workers=workers)
     return found.generating
 
 

@@ -5,10 +5,12 @@ from typing import Any, Literal, get_args, get_origin
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from pydantic import ValidationError as PydanticError
 from pydantic.fields import FieldInfo
 
 from annotation.models import Dataset, Generator, User
+from jobs.crews import MOST_WORKERS
 from judging.filtering import FILTERS
 from judging.judge_forms import DatasetChoice
 from judging.models import Audit, AuditItem, JudgeRun
@@ -267,3 +269,22 @@ def _add_errors(form: forms.Form, errors: Mapping[str, list[str]]) -> None:
     for field, words in errors.items():
         name = field.replace(".", "_")
         form.add_error(name if name in form.fields else None, [str(each) for each in words])
+
+
+class AnswersForm(forms.Form):
+    """Whose prompts a candidate answers, and with how many workers."""
+
+    dataset = DatasetChoice(
+        error_messages={"invalid_choice": "There is no dataset %(value)s. Take one of those that the field offers."}
+    )
+    workers = forms.IntegerField(
+        min_value=1,
+        max_value=MOST_WORKERS,
+        error_messages=dict.fromkeys(
+            ["required", "invalid", "min_value", "max_value"], f"Answers are shared by 1 to {MOST_WORKERS} workers."
+        ),
+    )
+
+    def __init__(self, *args: Any, datasets: QuerySet[Dataset], **options: Any):
+        super().__init__(*args, **options)
+        self.fields["dataset"].queryset = datasets

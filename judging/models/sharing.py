@@ -2,14 +2,12 @@
 
 from django.db import models
 
+from jobs.models import AbstractChunk
 from judging.models.judges import JudgeRun
 
 
-class Chunk(models.Model):
-    """Pairs of a run, from the first number to the last, that one attempt has taken. Those of a stage never overlap.
-
-    One that is not done and whose attempt has ended is anybody's. They are handed out anew when the run goes on.
-    """
+class Chunk(AbstractChunk):
+    """Pairs of a run."""
 
     class Stage(models.TextChoices):
         VERDICTS = "verdicts", "Verdicts"
@@ -17,18 +15,14 @@ class Chunk(models.Model):
 
     run = models.ForeignKey(JudgeRun, models.CASCADE, related_name="chunks", db_index=False)
     stage = models.CharField(max_length=8, choices=Stage)
-    first_pair = models.BigIntegerField()
-    last_pair = models.BigIntegerField()
-    attempt = models.ForeignKey("jobs.Attempt", models.SET_NULL, null=True, related_name="+")
-    done = models.BooleanField(default=False, help_text="All that was to come of it is saved.")
+    first = models.BigIntegerField(db_column="first_pair")
+    last = models.BigIntegerField(db_column="last_pair")
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["run", "stage", "first_pair"], name="chunk_begins_once"),
-            models.UniqueConstraint(fields=["run", "stage", "last_pair"], name="chunk_ends_once"),
-            models.CheckConstraint(
-                condition=models.Q(first_pair__lte=models.F("last_pair")), name="chunk_begins_before_its_end"
-            ),
+            models.UniqueConstraint(fields=["run", "stage", "first"], name="chunk_begins_once"),
+            models.UniqueConstraint(fields=["run", "stage", "last"], name="chunk_ends_once"),
+            models.CheckConstraint(condition=models.Q(first__lte=models.F("last")), name="chunk_begins_before_its_end"),
             models.CheckConstraint(condition=models.Q(stage__in=["verdicts", "reasons"]), name="chunk_stage_known"),
         ]
         indexes = [
@@ -36,4 +30,4 @@ class Chunk(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.stage} of pairs {self.first_pair} to {self.last_pair} of run {self.run_id}"
+        return f"{self.stage} of pairs {self.first} to {self.last} of run {self.run_id}"

@@ -7,12 +7,13 @@ from django.db.models import Count
 
 from annotation.models import Dataset, Label, Pair, User
 from jobs import lifecycle
+from jobs.crews import MOST_WORKERS, stop
 from jobs.models import Job
 from judging.backends import PATHS, explains
 from judging.juries import JuryError, jury_facts
 from judging.models import Judge, JudgeRun, Verdict
 from judging.prompts.versions import find_template
-from judging.runs.crews import MOST_WORKERS, call_helpers, helpers_of, stop_helpers
+from judging.runs.crews import call_helpers, helpers_of
 from judging.runs.reasons import owed
 
 WORK = "judging.work.judge_pairs"
@@ -83,7 +84,7 @@ def pause_run(*, run: JudgeRun) -> None:
         raise RunError("Its verdicts came from a file: there is nothing to pause.")
     # The run's own job first, so that no helper of it goes on, however it is asked.
     was_live = lifecycle.cancel(job=run.job)
-    stop_helpers(run)
+    stop(helpers_of(run))
     if not was_live:
         raise RunError("The run was over already.")
 
@@ -190,7 +191,7 @@ def _over(run: JudgeRun) -> JudgeRun:
         raise RunError("Its verdicts came from a file: import a file with more of them.")
     if locked.job.is_live:
         raise RunError("The run is under way.")
-    stop_helpers(locked)
+    stop(helpers_of(locked))
     if helpers_of(locked).live().exists():
         raise RunError("A worker of the run is still saving what it has. Go on in a moment.")
     return locked

@@ -11,6 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
+import psutil
 from celery import current_app
 from django.conf import settings
 from django.db import connection, connections
@@ -118,6 +119,11 @@ def kill_session(process: subprocess.Popen) -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def children_of(pid: int) -> set[int]:
+    """And theirs."""
+    return {child.pid for child in psutil.Process(pid).children(recursive=True)}
 
 
 def forget_connections() -> None:

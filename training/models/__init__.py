@@ -1,4 +1,4 @@
-from training.models.runs import Checkpoint, Examination, StepMetric, TrainingRun
+from training.models.runs import AnswerChunk, Checkpoint, Examination, StepMetric, TrainingRun
 from training.models.snapshots import Snapshot
 
-__all__ = ["Checkpoint", "Examination", "Snapshot", "StepMetric", "TrainingRun"]
+__all__ = ["AnswerChunk", "Checkpoint", "Examination", "Snapshot", "StepMetric", "TrainingRun"]

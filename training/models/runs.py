@@ -5,10 +5,11 @@ from typing import Self
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.urls import reverse
 
 from annotation.models import Dataset, Generator, User
+from jobs.models import AbstractChunk
 from judging.models import Judge
 from training.models.snapshots import Snapshot
 
@@ -94,6 +95,9 @@ class Checkpoint(models.Model):
     generator = models.OneToOneField(Generator, models.PROTECT, null=True, related_name="checkpoint")
     answers = models.ForeignKey(Dataset, models.SET_NULL, null=True, related_name="+", help_text="Whose prompts.")
     generating = models.OneToOneField("jobs.Job", models.PROTECT, null=True, related_name="+")
+    workers = models.PositiveSmallIntegerField(
+        default=1, db_default=1, help_text="How many share the answering, each on a device of its own."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -105,6 +109,19 @@ class Checkpoint(models.Model):
 
     def get_absolute_url(self) -> str:
         return f"{self.run.get_absolute_url()}#checkpoint-{self.epoch}"
+
+
+class AnswerChunk(AbstractChunk):
+    """Prompts that a checkpoint answers, by their ids."""
+
+    checkpoint = models.ForeignKey(Checkpoint, models.CASCADE, related_name="chunks", db_index=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["checkpoint", "first"], name="answer_chunk_begins_once"),
+            models.UniqueConstraint(fields=["checkpoint", "last"], name="answer_chunk_ends_once"),
+            models.CheckConstraint(condition=Q(first__lte=F("last")), name="answer_chunk_begins_before_its_end"),
+        ]
 
 
 class Examination(models.Model):

@@ -9,6 +9,7 @@ from annotation.models import Dataset
 from annotation.roles import researchers_only
 from training.models import Checkpoint
 from training.promotion import ask_for_answers, promote
+from training.run_forms import AnswersForm
 from training.runs import TrainingError
 
 
@@ -30,9 +31,13 @@ def checkpoint_promote(request: HttpRequest, pk: int) -> HttpResponse:
 @researchers_only
 def checkpoint_answers(request: HttpRequest, pk: int) -> HttpResponse:
     checkpoint = _find(pk)
-    dataset = get_object_or_404(Dataset, slug=request.POST.get("dataset", ""))
+    form = AnswersForm(request.POST, datasets=Dataset.objects.visible_to(request.user))
+    if not form.is_valid():
+        for errors in form.errors.values():
+            messages.error(request, " ".join(errors))
+        return redirect(checkpoint.run)
     try:
-        job = ask_for_answers(checkpoint=checkpoint, dataset=dataset, by=request.user)
+        job = ask_for_answers(checkpoint=checkpoint, by=request.user, **form.cleaned_data)
     except TrainingError as error:
         messages.error(request, str(error))
         return redirect(checkpoint.run)

@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
+from annotation.models import Dataset
 from annotation.roles import researchers_only, reviewers_only
 from jobs import logs
 from judging.judge_forms import as_json
@@ -65,7 +66,7 @@ def training_new(request: HttpRequest) -> HttpResponse:
 def training_run(request: HttpRequest, pk: int) -> HttpResponse:
     shown = _find(request, pk)
     attempt = shown.job.attempts.order_by("-number").first() if shown.job else None
-    context = _live(shown) | {
+    context = _live(request, shown) | {
         "job": shown.job,
         "hyperparameters": [(name, word_of(value)) for name, value in shown.hyperparameters.items()],
         "found": as_json(shown.found),
@@ -85,15 +86,16 @@ def training_live(request: HttpRequest, pk: int) -> HttpResponse:
     shown = _find(request, pk)
     if not request.htmx:
         return redirect(shown)
-    return render(request, "training/_live.html", _live(shown))
+    return render(request, "training/_live.html", _live(request, shown))
 
 
-def _live(shown: TrainingRun) -> dict[str, object]:
+def _live(request: HttpRequest, shown: TrainingRun) -> dict[str, object]:
     return {
         "run": shown,
         "figures": figures_of(shown),
         "charts": charts_of([shown]),
         "checkpoints": checkpoints_of(shown),
+        "answer_sets": Dataset.objects.visible_to(request.user).values_list("slug", flat=True),
     }
 
 

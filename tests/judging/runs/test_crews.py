@@ -8,6 +8,7 @@ from django.urls import reverse
 
 from annotation.models import Role
 from jobs import lifecycle, processes
+from jobs.crews import WorkIsOver
 from jobs.errors import Cancelled, PermanentError
 from jobs.models import Job
 from jobs.running import Running, run_here, side_connection
@@ -16,7 +17,7 @@ from judging.backends import load_backend
 from judging.importing import Verdicts
 from judging.models import Chunk, JudgeRun, Verdict
 from judging.runs import crews
-from judging.runs.crews import Crew, RunIsOver, helpers_of
+from judging.runs.crews import RunCrew, helpers_of
 from judging.runs.questions import pairs_beyond, settings_of
 from judging.runs.starting import RunError, continue_run, pause_run, set_workers, start_run
 from judging.runs.state import state_of
@@ -31,23 +32,23 @@ def shared(*, pairs: int = 100, workers: int = 2, **options: object) -> JudgeRun
     return start_run(judge=judge, dataset=make_dataset(pairs=pairs), workers=workers, send=False, **options)
 
 
-def joined(run: JudgeRun, job: Job) -> Crew:
+def joined(run: JudgeRun, job: Job) -> RunCrew:
     """A worker that has claimed its job, in this process."""
     holder = processes.this_process()
     attempt = lifecycle.claim(attempt_id=job.attempts.get(state="queued").pk, holder=holder)
     with side_connection() as side:
-        return Crew(Running(attempt=attempt, side=side), JudgeRun.objects.get(pk=run.pk))
+        return RunCrew(Running(attempt=attempt, side=side), JudgeRun.objects.get(pk=run.pk))
 
 
-def both(run: JudgeRun) -> tuple[Crew, Crew]:
+def both(run: JudgeRun) -> tuple[RunCrew, RunCrew]:
     return joined(run, run.job), joined(run, helpers_of(run).get())
 
 
-def take(crew: Crew, size: int = 10) -> Chunk | None:
-    return crew.take(VERDICTS, partial(pairs_beyond, crew.run), size=size)
+def take(crew: RunCrew, size: int = 10) -> Chunk | None:
+    return crew.take(partial(pairs_beyond, crew.run), size=size, stage=VERDICTS)
 
 
-def lost(crew: Crew) -> None:
+def lost(crew: RunCrew) -> None:
     attempt = crew.running._job.attempts.get(number=crew.running.number)
     assert lifecycle.lose(attempt=attempt, error="killed")
 
@@ -59,7 +60,7 @@ def test_chunks_of_two_workers_never_overlap_and_are_all_pairs():
     while chunk := take(crew[len(chunks) % 2]):
         chunks.append(chunk)
     pairs = list(run.dataset.pairs.order_by("pk").values_list("pk", flat=True))
-    covered = [pk for chunk in chunks for pk in pairs if chunk.first_pair <= pk <= chunk.last_pair]
+    covered = [pk for chunk in chunks for pk in pairs if chunk.first <= pk <= chunk.last]
     assert covered == pairs
     assert [chunk.attempt_id for chunk in chunks[:2]] == [each.running.attempt_id for each in crew]
 
@@ -70,7 +71,7 @@ def test_chunks_become_smaller_towards_the_end_and_are_whole_before():
     pairs = list(run.dataset.pairs.order_by("pk").values_list("pk", flat=True))
     sizes = []
     while chunk := take(crew, size=40):
-        sizes.append(sum(chunk.first_pair <= pk <= chunk.last_pair for pk in pairs))
+        sizes.append(sum(chunk.first <= pk <= chunk.last for pk in pairs))
     assert sizes == [40, 40, 30, 22, 17, 16, 16, 16, 3]
 
 
@@ -89,11 +90,11 @@ def test_what_a_lost_worker_had_is_taken_over_and_what_it_finished_is_not():
     with second.running.writing():
         second.finish([done])
     own = take(first)
-    assert not first.all_done(VERDICTS)
+    assert not first.all_done(stage=VERDICTS)
     lost(second)
     taken = take(first)
     assert (taken.pk, taken.attempt_id) == (open_one.pk, first.running.attempt_id)
-    assert take(first).first_pair > own.last_pair
+    assert take(first).first > own.last
     assert Chunk.objects.get(pk=done.pk).attempt_id == second.running.attempt_id
 
 
@@ -103,11 +104,11 @@ def test_nobody_takes_what_a_living_worker_has():
     assert take(first)
     rest = take(second)
     assert take(second) is take(first) is None
-    assert not second.all_done(VERDICTS)
-    assert not second.finds_work(VERDICTS, partial(pairs_beyond, run))
+    assert not second.all_done(stage=VERDICTS)
+    assert not second.finds_work(partial(pairs_beyond, run), stage=VERDICTS)
     lost(first)
-    assert second.finds_work(VERDICTS, partial(pairs_beyond, run))
-    assert take(second).last_pair < rest.first_pair
+    assert second.finds_work(partial(pairs_beyond, run), stage=VERDICTS)
+    assert take(second).last < rest.first
 
 
 def test_a_worker_that_was_taken_for_dead_finishes_nothing_that_is_anothers():
@@ -125,9 +126,9 @@ def test_a_helper_ends_with_the_run():
     first, second = both(run)
     take(second)
     lifecycle.cancel(job=run.job)
-    with pytest.raises(RunIsOver):
+    with pytest.raises(WorkIsOver):
         take(second)
-    with pytest.raises(RunIsOver):
+    with pytest.raises(WorkIsOver):
         second.check()
     assert take(first), "its own worker saves and looks for the cancel itself"
 

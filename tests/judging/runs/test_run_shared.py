@@ -2,7 +2,6 @@
 
 from itertools import pairwise
 
-import psutil
 import pytest
 from django.db.models import Count, Max, Min
 
@@ -12,7 +11,7 @@ from judging.runs.crews import helpers_of
 from judging.runs.starting import start_run
 from tests.factories import make_dataset, make_judge
 from tests.jobs.conftest import installation, own_services  # noqa: F401 - fixtures
-from tests.jobs.installation import Installation, kill_session, until, until_state
+from tests.jobs.installation import Installation, children_of, kill_session, until, until_state
 
 pytestmark = pytest.mark.slow
 
@@ -26,8 +25,8 @@ def whole(run: JudgeRun) -> None:
     pairs = run.dataset.pairs.values_list("pk", flat=True)
     rows = list(Verdict.objects.filter(run=run).values_list("pair_id", "swapped"))
     assert sorted(rows) == sorted((pair, swapped) for pair in pairs for swapped in (False, True))
-    chunks = list(Chunk.objects.filter(run=run).order_by("first_pair"))
-    assert all(one.last_pair < next_one.first_pair for one, next_one in pairwise(chunks))
+    chunks = list(Chunk.objects.filter(run=run).order_by("first"))
+    assert all(one.last < next_one.first for one, next_one in pairwise(chunks))
     assert all(chunk.done for chunk in chunks)
 
 
@@ -67,7 +66,3 @@ def test_what_a_killed_worker_had_is_judged_by_the_other(installation: Installat
     assert before.items() <= dict(Verdict.objects.filter(run=run).values_list("pk", "created_at")).items()
     assert victim.attempts.filter(state=Attempt.State.LOST).count() == 1
     assert not Chunk.objects.filter(run=run, attempt__state=Attempt.State.LOST, done=False).exists()
-
-
-def children_of(pid: int) -> set[int]:
-    return {child.pid for child in psutil.Process(pid).children(recursive=True)}
