@@ -1,5 +1,7 @@
 """What is written about a pair and not yet sent: kept from keystroke to keystroke, gone once it is sent."""
 
+from datetime import datetime
+
 from django.utils import timezone
 
 from annotation import assignment, mixing
@@ -8,20 +10,32 @@ from annotation.progress import own_progress
 from annotation.remarks import Remarks
 
 
-def keep_draft(*, user: User, dataset: Dataset, pair_id: int, remarks: Remarks) -> bool:
+class OvertakenError(Exception):
+    """The pair was decided since this was written: on a slow network, in another tab, on another device."""
+
+
+def keep_draft(
+    *, user: User, dataset: Dataset, pair_id: int, remarks: Remarks, decided_at: datetime | None
+) -> datetime | None:
     """Put this in the place of what was kept. Somebody who writes is at work: their claim is extended.
 
-    False, and nothing kept, where the annotator has no slot on this pair of the dataset (any more).
+    `decided_at` is of the decision that stood when it was written. Returns when it was saved; None where nothing is
+    said any more. Raises NoClaimError where the annotator has no slot on this pair of the dataset (any more), and
+    OvertakenError where another decision stands by now; then nothing is kept.
     """
     own = own_progress(user=user, dataset=dataset) if dataset.control_percent else None
     slot = mixing.own_slot(user=user, dataset=dataset, pair_id=pair_id, progress=own)
     if slot is None:
-        return False
+        raise assignment.NoClaimError
+    # A decision may still come in between here and the write; the page (annotation/label_page.py) compares again.
+    label = mixing.label_in(user=user, slot=slot)
+    if (label and label.changed_at) != decided_at:
+        raise OvertakenError
     if slot.state == Slot.State.CLAIMED:
         assignment.extend_claim(user=user, dataset=dataset)
-    if fields := remarks.stored(swapped=slot.swapped):
-        values = {"fields": fields, "saved_at": timezone.now()}
-        Draft.objects.update_or_create(pair_id=pair_id, annotator=user, defaults=values)
-    else:
+    fields = remarks.stored(swapped=slot.swapped)
+    if not fields:
         Draft.objects.filter(pair=pair_id, annotator=user).delete()
-    return True
+        return None
+    values = {"fields": fields, "saved_at": timezone.now(), "decided_at": decided_at}
+    return Draft.objects.update_or_create(pair_id=pair_id, annotator=user, defaults=values)[0].saved_at

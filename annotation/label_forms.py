@@ -53,6 +53,12 @@ class RemarksForm(forms.Form):
         return Remarks(given.get("rationale", ""), aspects, given.get("confidence"), given["flag"])
 
 
+class DraftForm(RemarksForm):
+    """`decided_at`: as models.Draft."""
+
+    decided_at = forms.DateTimeField(required=False)
+
+
 class DecisionForm(RemarksForm):
     showing = forms.CharField()
     choice = forms.TypedChoiceField(

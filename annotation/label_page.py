@@ -1,6 +1,7 @@
 """What stands on the label page."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from annotation import labeling, mixing, rework
 from annotation.differences import Piece, differences
@@ -24,8 +25,10 @@ class Task:
     chosen: str
     """The decision that stands, as on the buttons; empty where none was made."""
     remarks: Remarks
-    has_draft: bool
-    """The remarks are what they had begun to write, and not sent."""
+    decided_at: datetime | None
+    """When the decision that stands was made."""
+    saved_at: datetime | None
+    """When the remarks were saved, where they are what was begun over that decision, and not sent."""
     before: int | None
     after: int | None
 
@@ -83,20 +86,20 @@ def page_context(
 
 def _task(user: User, dataset: Dataset, slot: Slot, latest: int | None, form: DecisionForm | None) -> Task:
     chosen, remarks, before, after = "", Remarks(), latest, None
-    if slot.state == Slot.State.DONE:
-        label = mixing.label_of(user=user, pair_id=slot.pair_id)
-        if label.shown_swapped is not None:
-            slot.swapped = label.shown_swapped  # As they saw it then.
+    if label := mixing.label_in(user=user, slot=slot):
         chosen = WRITTEN[labeling.in_other_terms(Choice(label.choice), swapped=slot.swapped)]
         remarks = Remarks.of_label(label, swapped=slot.swapped)
         before, after = mixing.beside(user=user, dataset=dataset, slot=slot)
     seen = shown(slot=slot)
-    if seen.draft:
-        remarks = Remarks.of_draft(seen.draft, swapped=slot.swapped)
+    decided_at = label and label.changed_at
+    # A draft of before the decision that came after it, from a slow network or another tab, was overtaken by it.
+    draft = seen.draft if seen.draft and seen.draft.decided_at == decided_at else None
+    if draft:
+        remarks = Remarks.of_draft(draft.fields, swapped=slot.swapped)
     if form is not None and form.data.get("pair") == str(slot.pair_id):
         remarks = Remarks.of_form(form.data, dataset=dataset)
     token = Showing.now(slot=slot, guideline=seen.guideline).token
-    return Task(seen, token, chosen, remarks, bool(seen.draft), before, after)
+    return Task(seen, token, chosen, remarks, decided_at, draft and draft.saved_at, before, after)
 
 
 def _differences(seen: Shown) -> tuple[list[Piece], list[Piece]] | str:

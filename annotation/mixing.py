@@ -143,6 +143,19 @@ def label_of(*, user: User, pair_id: int) -> Label:
     return _as_label(answers.select_related("control").order_by("-attempt")[:1].get())
 
 
+def label_in(*, user: User, slot: Slot) -> Label | None:
+    """The label that fills the slot, or what looks like one; None where there is none yet.
+
+    The slot is turned to the side that they saw when they decided, and see again.
+    """
+    if slot.state != Slot.State.DONE:
+        return None
+    label = label_of(user=user, pair_id=slot.pair_id)
+    if label.shown_swapped is not None:
+        slot.swapped = label.shown_swapped
+    return label
+
+
 def _as_label(answer: ControlAnswer) -> Label:
     said = {name: answer.remarks.get(name) for name in ("aspects", "confidence", "flag")}
     return Label(

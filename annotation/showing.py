@@ -5,6 +5,7 @@ A showing is signed into the page, so that a decision tells what was really befo
 
 import time
 from dataclasses import astuple, dataclass, replace
+from datetime import datetime
 from typing import Any, Self
 
 import orjson
@@ -20,7 +21,7 @@ _SALT = "annotation.showing"
 # By hand, because this is asked for every label: half of what Django takes to build it. Generators are not read at all.
 _SHOWN = """
 SELECT prompt.instruction, prompt.input, one.text, two.text, guideline.id, guideline.number, guideline.text,
-       draft.fields
+       draft.fields, draft.saved_at, draft.decided_at
   FROM annotation_pair pair
   JOIN annotation_prompt prompt ON prompt.id = pair.prompt_id
   JOIN annotation_response one ON one.id = pair.response_1_id
@@ -34,6 +35,15 @@ SELECT prompt.instruction, prompt.input, one.text, two.text, guideline.id, guide
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """What somebody had begun to write about a pair: as models.Draft."""
+
+    fields: dict[str, Any]
+    saved_at: datetime
+    decided_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Shown:
     """The texts of a pair as one annotator sees them, the guidelines beside them, and what they had begun to write."""
 
@@ -43,16 +53,17 @@ class Shown:
     left: str
     right: str
     guideline: Guideline | None
-    draft: dict[str, Any] | None = None
+    draft: Begun | None = None
 
 
 def shown(*, slot: Slot) -> Shown:
     """What the slot's annotator is to see: response 2 on the left where the slot says so."""
     row = prepared.first_row(_SHOWN, [slot.annotator_id, slot.pair_id])
-    instruction, given, one, two, guideline_id, number, text, draft = row
+    instruction, given, one, two, guideline_id, number, text, fields, saved_at, decided_at = row
     left, right = (two, one) if slot.swapped else (one, two)
     guideline = guideline_id and Guideline(id=guideline_id, dataset_id=slot.dataset_id, number=number, text=text)
-    return Shown(slot.pair_id, instruction, given, left, right, guideline, draft and orjson.loads(draft))
+    draft = Begun(orjson.loads(fields), saved_at, decided_at) if fields else None
+    return Shown(slot.pair_id, instruction, given, left, right, guideline, draft)
 
 
 @dataclass(frozen=True, slots=True)

@@ -277,6 +277,9 @@ class Draft(models.Model):
     annotator = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     fields = models.JSONField(default=dict)
     saved_at = models.DateTimeField(default=timezone.now)
+    decided_at = models.DateTimeField(
+        null=True, help_text="Of the decision that stood when this was written; null: none. A later one overtakes it."
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["pair", "annotator"], name="draft_once_an_annotator")]

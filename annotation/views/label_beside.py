@@ -5,9 +5,9 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from annotation import mixing, prepared
-from annotation.drafts import keep_draft
-from annotation.label_forms import RemarksForm
+from annotation import assignment, mixing, prepared
+from annotation.drafts import OvertakenError, keep_draft
+from annotation.label_forms import DraftForm
 from annotation.models import Dataset
 from annotation.roles import labellers_only
 
@@ -15,13 +15,22 @@ from annotation.roles import labellers_only
 @require_POST
 @labellers_only
 def label_draft(request: HttpRequest, slug: str) -> HttpResponse:
-    """Keep what is written so far. Answers 204; 409 where the pair is not the annotator's any more."""
+    """Keep what is written so far. Answers 204 with when it was saved, as the page tells it in data-saved.
+
+    409 where the pair is not the annotator's any more, 412 where they have decided it since.
+    """
     dataset = _dataset(request, slug)
-    form = RemarksForm(request.POST, dataset=dataset)
+    form = DraftForm(request.POST, dataset=dataset)
     if not form.is_valid():
         return HttpResponse(status=422)
-    kept = keep_draft(user=request.user, dataset=dataset, pair_id=form.pair_id, remarks=form.remarks)
-    return HttpResponse(status=204 if kept else 409)
+    said = {"remarks": form.remarks, "decided_at": form.cleaned_data["decided_at"]}
+    try:
+        saved_at = keep_draft(user=request.user, dataset=dataset, pair_id=form.pair_id, **said)
+    except assignment.NoClaimError:
+        return HttpResponse(status=409)
+    except OvertakenError:
+        return HttpResponse(status=412)
+    return HttpResponse(status=204, headers={"Draft-Saved": saved_at.isoformat() if saved_at else ""})
 
 
 @never_cache

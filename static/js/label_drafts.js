@@ -6,11 +6,17 @@ const labelDrafts = (() => {
   const DRAFT_DAYS = 30;
   const SOON = 1500; // milliseconds without a keystroke before the server is told
   const AGAIN = 15000; // milliseconds before it is tried again
+  const GIVE_UP = 30000; // milliseconds in which the server may answer
   const PREFIX = "tiebreak-draft:";
+  const BACK = "What you had begun to say about this pair is back.";
 
   const task = () => document.getElementById("task");
   const key = () => `${PREFIX}${task().dataset.user}:${task().dataset.pair}`;
+  const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+  let copy = null; // what the browser keeps of the pair in view: see keep()
   let timer = 0;
+  let sending = null; // the AbortController of what is on its way
+  let back = ""; // said together with what comes of saving it
 
   function storage(action) {
     try {
@@ -25,70 +31,99 @@ const labelDrafts = (() => {
     if (line) line.textContent = words;
   }
 
+  function later(milliseconds) {
+    clearTimeout(timer);
+    timer = setTimeout(send, milliseconds);
+  }
+
+  // ---- what is said
+
   // Which side stands left may be another when the pair comes back; then 1 and 2 would be the wrong way round.
   const side = () => document.querySelector(".response .text")?.textContent.slice(0, 80) ?? "";
 
-  function said() {
+  const asked = () => document.querySelectorAll("#rationale, #decide .question input");
+
+  function collect(valueOf) {
     const fields = {};
-    for (const field of document.querySelectorAll("#rationale, #decide .question input:checked")) {
-      if (field.value.trim()) fields[field.name] = field.value;
+    for (const field of asked()) {
+      const value = valueOf(field);
+      if (value && value.trim()) fields[field.name] = value;
     }
     return fields;
   }
 
-  function keep() {
-    const fields = said();
-    if (Object.keys(fields).length) {
-      storage((s) => s.setItem(key(), JSON.stringify({ fields, side: side(), at: Date.now() })));
-    } else storage((s) => s.removeItem(key()));
-    clearTimeout(timer);
-    timer = setTimeout(send, SOON);
+  const said = () => collect((field) => (field.type === "radio" ? field.checked && field.value : field.value));
+
+  // As it came from the server, whatever the browser put into the fields since.
+  const served = () => collect((field) => (field.type === "radio" ? field.defaultChecked && field.value : field.defaultValue));
+
+  function fill(fields) {
+    const turned = copy.side !== side();
+    for (const field of asked()) {
+      if (turned && field.name.startsWith("aspect-")) continue;
+      const value = fields[field.name] ?? "";
+      if (field.type === "radio") {
+        field.checked = field.value === value;
+        if (field.checked && value) field.closest("details")?.setAttribute("open", "");
+      } else if (field.value !== value) field.value = value;
+    }
   }
 
-  async function send() {
-    const form = document.getElementById("decide");
-    if (!form || task().classList.contains("saving")) return;
-    const body = new URLSearchParams({ pair: task().dataset.pair, ...said() });
-    const token = form.elements.csrfmiddlewaretoken.value;
-    let status = 0;
-    let signedOut = false;
-    try {
-      const options = { method: "POST", body, headers: { "X-CSRFToken": token }, redirect: "manual" };
-      const answer = await fetch(task().dataset.draft, options);
-      status = answer.status;
-      signedOut = answer.type === "opaqueredirect"; // to the sign-in
-    } catch {
-      // No network: said below.
-    }
-    if (form !== document.getElementById("decide")) return; // sent meanwhile
-    if (status === 204) say("Draft saved.");
-    else if (status === 409) say("This pair was kept for you as long as it could be. Decide when you are ready: nothing is lost.");
-    else if (status === 403 || signedOut) say("Kept in this browser. Sign in again to go on.");
-    else {
-      say("The server can't be reached. What you write is kept in this browser and saved when it is back.");
-      timer = setTimeout(send, AGAIN);
-    }
+  // ---- kept here
+
+  function write(changes) {
+    copy = { ...copy, ...changes };
+    storage((s) => s.setItem(key(), JSON.stringify(copy)));
+  }
+
+  function forget() {
+    copy = null;
+    storage((s) => s.removeItem(key()));
+  }
+
+  // `saved` and `decided` are the server's own times, of the draft and the decision on which this was written; `posted`
+  // is what was sent last, and `told` whether the server has said that it keeps all of this.
+  function keep() {
+    const { saved, decided } = task().dataset;
+    write({ fields: said(), side: side(), saved, decided, told: false, at: Date.now() });
+    later(SOON);
   }
 
   function restore() {
-    const draft = storage((s) => JSON.parse(s.getItem(key())));
-    if (!draft?.fields) return;
-    const same = draft.side === side();
-    let back = false;
-    for (const [name, value] of Object.entries(draft.fields)) {
-      if (!same && name.startsWith("aspect-")) continue;
-      const field = document.querySelector(`#decide [name="${CSS.escape(name)}"]${name === "rationale" ? "" : `[value="${CSS.escape(value)}"]`}`);
-      if (!field) continue;
-      if (field.type === "radio") {
-        back ||= !field.checked;
-        field.checked = true;
-        field.closest("details")?.setAttribute("open", "");
-      } else {
-        back ||= field.value !== value;
-        field.value = value;
-      }
+    clearTimeout(timer);
+    back = "";
+    copy = storage((s) => JSON.parse(s.getItem(key())));
+    if (!copy?.fields) {
+      copy = null;
+      return;
     }
-    if (back) say("What you had begun to say about this pair is back.");
+    const there = served();
+    const fields = whatStands(there);
+    fill(fields ?? there);
+    if (!fields) {
+      forget();
+      return;
+    }
+    const changed = !same(said(), there);
+    if (changed && Object.keys(said()).length) say((back = BACK));
+    if (changed || !copy.told) keep();
+  }
+
+  // What was written here, what the page brought, or both? Told by what each was built on and not by clocks, which
+  // differ between devices. Null: what the page brought.
+  function whatStands(there) {
+    const { saved, decided } = task().dataset;
+    if ((copy.decided ?? "") !== decided) return null; // decided since
+    const ours = (copy.saved ?? "") === saved || same(copy.posted, there);
+    if (ours || !(copy.told || saved)) return copy.fields;
+    return copy.told ? null : joined(there, copy.fields); // written elsewhere since
+  }
+
+  // Neither the words that another device saved nor those that never left this one are lost.
+  function joined(there, here) {
+    const [one, other] = [there.rationale ?? "", here.rationale ?? ""];
+    const longer = [one, other].find((each) => each.includes(one) && each.includes(other));
+    return { ...here, ...there, rationale: longer ?? `${one}\n\n${other}` };
   }
 
   function dropOld() {
@@ -100,20 +135,87 @@ const labelDrafts = (() => {
     });
   }
 
+  // ---- sent to the server
+
+  const REFUSED = {
+    403: "Kept in this browser. Sign in again to go on.",
+    404: "This dataset is gone, or no longer yours to label. What you wrote is kept in this browser only: copy it if you need it.",
+    409: "This pair was kept for you as long as it could be. Decide when you are ready: nothing is lost.",
+    412: "You have decided this pair since, in another tab or on another device. What you write here is not saved: open the pair again under Last decisions.",
+    413: "This is more than the server takes. It is kept in this browser: shorten it, and it is saved.",
+    422: "The server does not take this as it is: too long, or not fit to be kept. It is kept in this browser: change it, and it is saved.",
+  };
+
+  async function send() {
+    const form = document.getElementById("decide");
+    if (!form || !copy) return;
+    // One after the other: an older one that is slow must not come last.
+    if (sending || task().classList.contains("saving")) {
+      later(SOON);
+      return;
+    }
+    const fields = said();
+    write({ posted: fields });
+    const answer = await post(form, fields);
+    // Decided or passed on meanwhile.
+    if (!copy || form !== document.getElementById("decide")) return;
+    if (answer?.status === 204) saved(answer.headers.get("Draft-Saved") ?? "", fields);
+    else if (answer?.type === "opaqueredirect") say(REFUSED[403]); // to the sign-in
+    else if (answer && answer.status < 500 && answer.status !== 429) {
+      say(REFUSED[answer.status] ?? `The server does not take this (${answer.status}). What you write is kept in this browser.`);
+    } else {
+      say(
+        answer
+          ? `The server could not save this yet (${answer.status}). What you write is kept in this browser and saved as soon as it can be.`
+          : "The server can't be reached. What you write is kept in this browser and saved when it is back.",
+      );
+      later(AGAIN);
+    }
+  }
+
+  // The server's answer; null where there was none.
+  async function post(form, fields) {
+    const { pair, decided, draft } = task().dataset;
+    const body = new URLSearchParams({ pair, decided_at: decided, ...fields });
+    const headers = { "X-CSRFToken": form.elements.csrfmiddlewaretoken.value };
+    const given = new AbortController();
+    const late = setTimeout(() => given.abort(), GIVE_UP);
+    sending = given;
+    try {
+      return await fetch(draft, { method: "POST", body, headers, redirect: "manual", signal: given.signal });
+    } catch {
+      return null;
+    } finally {
+      clearTimeout(late);
+      sending = null;
+    }
+  }
+
+  function saved(when, fields) {
+    task().dataset.saved = when;
+    write({ saved: when, told: same(copy.fields, fields) });
+    if (copy.told && !Object.keys(fields).length) forget();
+    say(`${back} Draft saved.`.trim());
+  }
+
   document.addEventListener("input", ({ target }) => {
-    if (target.matches("#rationale, #decide .question input")) keep();
+    if (!target.matches("#rationale, #decide .question input")) return;
+    back = "";
+    keep();
   });
   addEventListener("online", () => {
-    if (document.getElementById("decide") && Object.keys(said()).length) send();
+    if (copy && !copy.told) send();
   });
   addEventListener("offline", () => say("No network. What you write is kept in this browser and saved when it is back."));
   dropOld();
 
   return {
     restore,
+    // It is sent with a decision: what is still on its way is of before that.
     drop() {
       clearTimeout(timer);
-      storage((s) => s.removeItem(key()));
+      sending?.abort();
+      forget();
     },
   };
 })();

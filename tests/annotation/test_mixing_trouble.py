@@ -11,15 +11,15 @@ from django.core.cache import cache
 from django.urls import reverse
 from django.utils import timezone
 
-from annotation.models import Control, ControlAnswer, Label, LabelRevision, LateDecision, Skip, Slot
+from annotation.models import ControlAnswer, Label, LabelRevision, LateDecision, Skip, Slot
 from annotation.pools import set_pool
 from tests import factories
 from tests.annotation.label_page import HTMX, fields, in_view, signed_in
-from tests.annotation.mixed import make_mixed
+from tests.annotation.mixed import PAGE, in_front, make_mixed
 
 pytestmark = pytest.mark.django_db
 
-PAGE, SKIP, DRAFT = "/label/mix/", "/label/mix/skip/", "/label/mix/draft/"
+SKIP, DRAFT = "/label/mix/skip/", "/label/mix/draft/"
 BOTH = pytest.mark.parametrize("control", [False, True], ids=["label", "control"])
 
 
@@ -32,14 +32,6 @@ def dataset():
 @pytest.fixture
 def browser(annotator, dataset):
     return signed_in(annotator)
-
-
-def in_front(browser, *, control: bool) -> dict[str, str]:
-    """Label on until a pair of this kind is in view: its form."""
-    mixed = set(Control.objects.values_list("pair", flat=True))
-    while (int((form := fields(browser.get(PAGE)))["pair"]) in mixed) != control:
-        browser.post(PAGE, {**form, "choice": "1"})
-    return form
 
 
 def skip(browser, pair):
