@@ -170,8 +170,11 @@ def label_pair(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     if form.pair_id != pk or not form.was_shown_to(request.user):
         raise Http404
     if onboarding.barrier(user=request.user, dataset=dataset):
+        label = mixing.label_in(user=request.user, slot=slot)
         remarks = Remarks.of_form(request.POST, dataset=dataset)
-        keep_draft(user=request.user, dataset=dataset, pair_id=pk, remarks=remarks)
+        keep_draft(
+            user=request.user, dataset=dataset, pair_id=pk, remarks=remarks, decided_at=label and label.changed_at
+        )
         messages.warning(request, STANDS)
         return _next(request, dataset, status=409)
     asked = returned.open_rework(annotator=request.user, pair_id=pk)

@@ -6,6 +6,6 @@ ABOUT = "Of the decision that stood when this was written; null: none. A later o
 
 
 class Migration(migrations.Migration):
-    dependencies = [("annotation", "0020_control_pairs_want_no_labels")]
+    dependencies = [("annotation", "0022_side_with_a_secret")]
 
     operations = [migrations.AddField("draft", "decided_at", models.DateTimeField(null=True, help_text=ABOUT))]
