@@ -122,6 +122,17 @@ def test_differences_are_marked_on_demand(browser, page, dataset):
     assert {word for word in ("cat", "elephant") if f"</span>{word} <span" in text} == {"cat", "elephant"}
 
 
+def test_decisions_on_one_prompt_are_told_apart_by_what_was_seen_of_them(browser, page, dataset):
+    dataset.pairs.all().delete()
+    prompt = factories.make_prompt(instruction="Same", given="GIVEN")
+    factories.make_pair(dataset=dataset, prompt=prompt, texts=("ONE", "TWO"))
+    form = fields(browser.get(page))
+    browser.post(page, {**form, "choice": "1"})
+    Label.objects.update(shown_swapped=True)
+    text = browser.get(reverse("label_decisions", args=[dataset.slug])).text
+    assert text.index("Same") < text.index("GIVEN") < text.index("1: TWO") < text.index("2: ONE")
+
+
 def test_the_last_ten_decisions_each_lead_back(browser, page, dataset):
     for _ in range(10):
         factories.make_pair(dataset=dataset)
