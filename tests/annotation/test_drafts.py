@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from annotation.models import Draft, Label, Slot
+from annotation.models import Draft, Flag, Label, Slot
 from tests import factories
 from tests.annotation.label_page import fields, in_view, signed_in
 
@@ -120,6 +120,12 @@ def test_differences_are_marked_on_demand(browser, page, dataset):
     text = browser.get(page + "?differences").text
     assert text.count("<del>") == text.count("<ins>") == 1
     assert {word for word in ("cat", "elephant") if f"</span>{word} <span" in text} == {"cat", "elephant"}
+
+
+def test_each_kind_of_flag_shows_the_key_that_picks_it(browser, page):
+    text = browser.get(page).text
+    for number, kind in enumerate(Flag, 1):
+        assert f'<kbd aria-hidden="true">{number}</kbd> {kind.label}' in text
 
 
 def test_decisions_on_one_prompt_are_told_apart_by_what_was_seen_of_them(browser, page, dataset):
