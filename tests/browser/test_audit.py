@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 
 from judging.models import AuditItem
 from tests import factories
-from tests.browser.test_every_page import LOOKS, violations
+from tests.browser.looks import LOOKS, violations
 from tests.judging.audits.made import draw_sample, make_distilled
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
