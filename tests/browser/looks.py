@@ -15,6 +15,9 @@ LOOKS = {
     "phone and dark": {"viewport": {"width": 375, "height": 812}, "color_scheme": "dark", "reduced_motion": "reduce"},
 }
 SCREENSHOTS = os.environ.get("SCREENSHOTS")
+# The admin's colours turn slowly.
+SETTLED = """() => Promise.allSettled(
+  document.getAnimations().filter((one) => one instanceof CSSTransition).map((one) => one.finished))"""
 # What the Tab key comes to first: something that is to be seen.
 FOCUSED = """() => {
   const found = document.activeElement, box = found.getBoundingClientRect();
@@ -29,10 +32,11 @@ def complaints_about(page: Page, name: str, *, without: Sequence[str] = ()) -> l
     for look, told in LOOKS.items():
         page.set_viewport_size(told["viewport"])
         page.emulate_media(color_scheme=told["color_scheme"])
+        page.evaluate(SETTLED)
+        complaints += [f"{name}, {look}: {violation}" for violation in violations(page, without=without)]
         if SCREENSHOTS:
             picture = f"{name}, {look}".replace(", ", "-").replace(" ", "-").replace(":", "-")
             page.screenshot(path=Path(SCREENSHOTS, f"{picture}.png"), full_page=True)
-        complaints += [f"{name}, {look}: {violation}" for violation in violations(page, without=without)]
     page.evaluate("document.activeElement.blur()")
     page.keyboard.press("Tab")
     if not page.evaluate(FOCUSED):
