@@ -188,7 +188,7 @@ class SkipAdmin(ReadOnly, Large):
     date_hierarchy = "created_at"
 
 
-class LabelRevisionInline(ReadOnly, admin.TabularInline):
+class LabelRevisionInline(ReadOnly, admin.StackedInline):
     model = LabelRevision
 
 

@@ -71,13 +71,13 @@ def _want_no_labels(pair_ids: list[int]) -> None:
 
 
 def suggestions(dataset: Dataset) -> list[Suggestion]:
-    """Pairs without a control on which people agree, those with the most labels first."""
+    """Pairs without a control on which people agree, those with the fewest labels first, as few have met them."""
     found = (
         Pair.objects.filter(dataset=dataset, controls=None)
         .annotate(n=Count("labels"), low=Min("labels__choice"), high=Max("labels__choice"))
         .filter(n__gte=2, low=F("high"))
         .select_related("prompt")
-        .order_by("-n", "pk")[:SUGGESTED]
+        .order_by("n", "pk")[:SUGGESTED]
     )
     return [Suggestion(pair, Choice(pair.low), pair.n) for pair in found]
 

@@ -62,7 +62,9 @@ class ImportForm(forms.Form):
     create_annotators = forms.BooleanField(
         label="Create annotators",
         required=False,
-        help_text="Makes accounts, which nobody can sign in to yet, for annotators that Tiebreak does not know.",
+        help_text="Makes accounts, which nobody can sign in to yet, for annotators that Tiebreak does not know. "
+        "Without it such rows are refused. PandaLM's test set and MT-bench's judgments, whose people have numbers for "
+        "names, get accounts in any case.",
     )
 
     basic = ("file", "dataset", "format", "dry_run")

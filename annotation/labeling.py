@@ -7,6 +7,7 @@ A person decides in the terms of what they saw, left or right; a label is stored
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Self
 
 import orjson
 from django.db import IntegrityError, transaction
@@ -14,7 +15,19 @@ from django.utils import timezone
 
 from annotation import adjudication, prepared, rework
 from annotation.assignment import NoClaimError
-from annotation.models import Choice, Confidence, Dataset, Draft, Label, LabelRevision, LateDecision, Skip, Slot, User
+from annotation.models import (
+    Choice,
+    Confidence,
+    Dataset,
+    Draft,
+    Label,
+    LabelRevision,
+    LateDecision,
+    Pair,
+    Skip,
+    Slot,
+    User,
+)
 from annotation.reveal import RevealedError
 
 # ruff: noqa: S608 - the statements are put together of the texts in this file.
@@ -202,23 +215,38 @@ class Decided:
 
     pair_id: int
     instruction: str
+    input: str
+    left: str
+    right: str
     choice: Choice
     flag: str
     at: datetime
+
+    @classmethod
+    def of(cls, *, pair: Pair, choice: Choice, swapped: bool, flag: str, at: datetime) -> Self:
+        """choice: in the pair's own terms."""
+        left, right = (pair.response_2, pair.response_1) if swapped else (pair.response_1, pair.response_2)
+        seen = in_other_terms(choice, swapped=swapped)
+        return cls(pair.pk, pair.prompt.instruction, pair.prompt.input, left.text, right.text, seen, flag, at)
+
+
+# What the list of decisions shows of a pair.
+SHOWN_OF_PAIR = ("prompt", "response_1", "response_2")
 
 
 def latest_decisions(*, user: User, dataset: Dataset) -> list[Decided]:
     """What the annotator decided last here, the latest first: ten at most."""
     pairs = list(Slot.objects.decided_by(user).filter(dataset=dataset).values_list("pair", flat=True)[:_LATEST])
-    labels = Label.objects.filter(pair__in=pairs, annotator=user).select_related("pair__prompt").order_by()
+    shown = [f"pair__{name}" for name in SHOWN_OF_PAIR]
+    labels = Label.objects.filter(pair__in=pairs, annotator=user).select_related(*shown).order_by()
     by_pair = {label.pair_id: label for label in labels}
     return [
-        Decided(
-            pair,
-            label.pair.prompt.instruction,
-            in_other_terms(Choice(label.choice), swapped=bool(label.shown_swapped)),
-            label.get_flag_display(),
-            label.changed_at,
+        Decided.of(
+            pair=label.pair,
+            choice=Choice(label.choice),
+            swapped=bool(label.shown_swapped),
+            flag=label.get_flag_display(),
+            at=label.changed_at,
         )
         for pair in pairs
         if (label := by_pair.get(pair))

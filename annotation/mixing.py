@@ -325,10 +325,13 @@ def latest_decisions(*, user: User, dataset: Dataset) -> list[Decided]:
     taken = dict(slots.values_list("pair", "claimed_at"))
     found = [(taken[each.pair_id], each) for each in labels]
     newest = _answers(user, dataset).order_by("control_id", "-attempt").distinct("control_id")
-    for answer in newest.select_related("control__pair__prompt"):
-        label = _as_label(answer)
-        seen = labeling.in_other_terms(Choice(answer.choice), swapped=answer.shown_swapped)
-        instruction = answer.control.pair.prompt.instruction
-        decided = Decided(answer.control.pair_id, instruction, seen, label.get_flag_display(), answer.created_at)
+    for answer in newest.select_related(*(f"control__pair__{name}" for name in labeling.SHOWN_OF_PAIR)):
+        decided = Decided.of(
+            pair=answer.control.pair,
+            choice=Choice(answer.choice),
+            swapped=answer.shown_swapped,
+            flag=_as_label(answer).get_flag_display(),
+            at=answer.created_at,
+        )
         found.append((answer.taken_at, decided))
     return [each for _, each in sorted(found, key=lambda pair: pair[0], reverse=True)[:_LATEST]]

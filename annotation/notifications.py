@@ -49,11 +49,16 @@ def may_be_mailed(person: User) -> bool:
     return bool(settings.EMAIL_HOST and person.is_active and person.wants_mail and person.email)
 
 
-def mark_read(*, person: User, pk: int | None = None) -> int:
-    """Mark one of the person's notifications as read, or all; how many were unread. They are not mailed any more."""
+def mark_read(*, person: User, pk: int | None = None, path: str = "") -> int:
+    """Mark one of the person's notifications as read, those of one page, or all; how many were unread.
+
+    They are not mailed any more.
+    """
     unread = Notification.objects.unread().filter(person=person)
     if pk is not None:
         unread = unread.filter(pk=pk)
+    if path:
+        unread = unread.filter(path=path)
     return unread.update(read_at=timezone.now(), mail_at=None)
 
 

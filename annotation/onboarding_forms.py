@@ -22,7 +22,8 @@ class ControlForm(forms.Form):
         required=False,
         max_length=10_000,
         widget=forms.Textarea(attrs={"rows": 3, "dir": "auto"}),
-        help_text="Markdown. Shown after the answer in practice, and where the settings say so after the round.",
+        help_text="Markdown. Shown after the answer in practice, and where the settings say so after the round. "
+        "Numbers are those of the pair's own order; who saw the sides changed is told so.",
     )
 
     def __init__(self, *args: object, dataset: Dataset, **kwargs: object) -> None:

@@ -31,7 +31,7 @@ class Ratings:
     """Labels, one element each: pairs (index, 0..n_pairs-1), raters (index) and choices, each (m,).
 
     Raters below n_people are people. bootstrap is over the pairs. enough: people's labels that a majority needs where a
-    judge is held against it.
+    judge is held against it. left_out: people whose labels such a majority leaves out, as gold does.
     """
 
     pairs: Integers
@@ -42,6 +42,7 @@ class Ratings:
     n_people: int
     bootstrap: PromptBootstrap
     enough: int = 1
+    left_out: tuple[int, ...] = ()
 
     @property
     def flat(self) -> Flat:
@@ -92,7 +93,9 @@ def what_the_rest_says(ratings: Ratings) -> Integers:
     rest = np.full(len(ratings.pairs), NONE, dtype=np.int8)
     pairs, choices = ratings.pairs[people], ratings.choices[people]
     rest[people] = majority_of_others(pairs=pairs, choices=choices, n_pairs=ratings.n_pairs)
-    of_pairs = majority(votes(pairs=pairs, choices=choices, n_pairs=ratings.n_pairs), at_least=ratings.enough)
+    counted = people & ~np.isin(ratings.raters, ratings.left_out)
+    voted = votes(pairs=ratings.pairs[counted], choices=ratings.choices[counted], n_pairs=ratings.n_pairs)
+    of_pairs = majority(voted, at_least=ratings.enough)
     rest[~people] = of_pairs[ratings.pairs[~people]]
     return rest
 

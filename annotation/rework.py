@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from annotation.models import Dataset, Label, LabelRevision, Pair, Rework, User
 from annotation.models.rework import ReworkQuerySet
-from annotation.notifications import notify
+from annotation.notifications import mark_read, notify
 
 
 class CannotGoBackError(Exception):
@@ -65,7 +65,11 @@ def send_back(*, label_id: int, comment: str, by: User) -> Rework:
 def withdraw(*, rework: Rework) -> bool:
     """Take it back before its annotator has decided. False where they were quicker."""
     waiting = Rework.objects.undecided().filter(pk=rework.pk)
-    return bool(waiting.update(done_at=timezone.now(), outcome=Rework.Outcome.WITHDRAWN))
+    with transaction.atomic():
+        withdrawn = waiting.update(done_at=timezone.now(), outcome=Rework.Outcome.WITHDRAWN)
+        if withdrawn:
+            _ask_no_more(rework)
+    return bool(withdrawn)
 
 
 def waiting_for(annotator: User, *, dataset: Dataset) -> ReworkQuerySet:
@@ -102,7 +106,12 @@ def close(*, label: Label, replaced: LabelRevision | None = None) -> Rework | No
 
     `replaced` is what the label said before, where it says something else now. None where nothing was open.
     """
-    waiting = Rework.objects.undecided().filter(label=label).select_related("sent_by", "round").first()
+    waiting = (
+        Rework.objects.undecided()
+        .filter(label=label)
+        .select_related("sent_by", "round", "annotator", "dataset")
+        .first()
+    )
     if waiting is None:
         return None
     waiting.outcome = Rework.Outcome.CHANGED if replaced else Rework.Outcome.KEPT
@@ -111,8 +120,15 @@ def close(*, label: Label, replaced: LabelRevision | None = None) -> Rework | No
     ended = Rework.objects.undecided().filter(pk=waiting.pk)
     if not ended.update(done_at=timezone.now(), outcome=waiting.outcome, choice_after=label.choice):
         return None
+    _ask_no_more(waiting)
     _tell_sender(waiting, label)
     return waiting
+
+
+def _ask_no_more(ended: Rework) -> None:
+    """Once nothing in the dataset waits for the annotator, what they were told of it asks for nothing."""
+    if not waiting_for(ended.annotator, dataset=ended.dataset).exists():
+        mark_read(person=ended.annotator, path=reverse("rework", args=[ended.dataset.slug]))
 
 
 def _tell_sender(done: Rework, label: Label) -> None:

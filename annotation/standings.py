@@ -52,6 +52,17 @@ class PersonStanding:
     timed: int
     too_fast: int
     median_seconds: float | None
+    qualifies: bool
+    """The dataset has a qualification round, which keeps from labelling who has not passed it."""
+
+    @property
+    def words(self) -> str:
+        """Their standing; whoever has nothing to learn is not said to be learning."""
+        if self.standing.state != Standing.State.LEARNING:
+            return self.standing.get_state_display()
+        if self.qualifies:
+            return "Has labelled, not qualified yet" if self.labels else self.standing.get_state_display()
+        return "Has labelled" if self.labels else "May label"
 
     @property
     def too_fast_percent(self) -> float:
@@ -70,6 +81,8 @@ def standings_of(dataset: Dataset) -> list[PersonStanding]:
         if row["attempt"] == (standings[row["annotator"]].attempt if row["annotator"] in standings else 1)
     ]
     qualified = _shares(rounds)
+    in_use = Control.objects.filter(pair__dataset=dataset, use=Control.Use.QUALIFICATION, active=True)
+    qualifies = dataset.pass_percent is not None and in_use.exists()
     return [
         PersonStanding(
             user,
@@ -77,6 +90,7 @@ def standings_of(dataset: Dataset) -> list[PersonStanding]:
             qualified.get(user.pk),
             mixed.get(user.pk),
             *speeds.get(user.pk, (0, 0, 0, None)),
+            qualifies,
         )
         for user in User.objects.filter(pk__in=people).order_by("username")
     ]

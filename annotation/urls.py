@@ -1,4 +1,5 @@
 from django.urls import URLPattern, path
+from django.views.generic import RedirectView
 
 from annotation import onboarding_urls, views
 from annotation.views import (
@@ -30,6 +31,7 @@ urlpatterns: list[URLPattern] = [
     path("datasets/<slug:slug>/guidelines/", guidelines.guidelines, name="guidelines"),
     path("datasets/<slug:slug>/guidelines/changes/", guidelines.guideline_changes, name="guideline_changes"),
     path("datasets/<slug:slug>/guidelines/look-again/", guidelines.look_again, name="look_again"),
+    path("datasets/", RedirectView.as_view(pattern_name="home"), name="datasets"),
     path("notifications/", notifications.notifications, name="notifications"),
     path("notifications/<int:pk>/", notifications.notification_open, name="notification_open"),
     path("notifications/read/", notifications.notifications_read, name="notifications_read"),

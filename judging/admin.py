@@ -1,8 +1,11 @@
 """Judges, runs and verdicts in the admin. A judge is made and run here too; what it said is only looked at."""
 
+from collections.abc import Iterator
+
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -40,13 +43,20 @@ class StartRunsForm(forms.Form):
         return self.cleaned_data["workers"] or 1
 
 
+class TemplateFilter(admin.AllValuesFieldListFilter):
+    def choices(self, changelist: ChangeList) -> Iterator[dict[str, object]]:
+        """A judge without a template has a choice with words, too."""
+        for choice in super().choices(changelist):
+            yield choice | {"display": choice["display"] or "none"}
+
+
 @admin.register(Judge)
 class JudgeAdmin(admin.ModelAdmin):
     """A judge is fixed once it is made: only its name may change, and it goes only while it has no runs."""
 
     form = AdminJudgeForm
     list_display = ["name", "backend", "model", "template", "n_runs", "created_by", "created_at"]
-    list_filter = ["backend", "template"]
+    list_filter = ["backend", ("template", TemplateFilter)]
     list_select_related = ["created_by"]
     search_fields = ["name", "model"]
     date_hierarchy = "created_at"

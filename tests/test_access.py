@@ -34,6 +34,7 @@ class Door:
 
 DOORS = {
     "home": Door(ALL),
+    "datasets": Door(ALL),
     "logout": Door(ALL, post=True),
     "password": Door(ALL),
     "label_any": Door(LABELLERS),

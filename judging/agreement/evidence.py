@@ -112,6 +112,11 @@ def pair_facts(*, dataset: Dataset, ids: Integers) -> PairFacts:
     return PairFacts(rows["id"], rows["prompt"], rows["length"], sources, names)
 
 
+def of_source(name: str) -> dict[str, str]:
+    """What the review list is asked for pairs whose prompt has this source, or none where it is empty."""
+    return {"source": name} if name else {"sourced": "no"}
+
+
 def _read_pairs(dataset: Dataset, ids: Integers) -> np.ndarray:
     if len(ids) <= FEW_PAIRS:
         return columns(SOME_PAIRS, [dataset.pk, ids.tolist()], PAIR_TYPES)

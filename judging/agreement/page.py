@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 import numpy as np
@@ -19,6 +19,7 @@ from annotation.agreement import (
     why_undefined,
 )
 from annotation.bootstrap import Integers, PromptBootstrap
+from annotation.left_out import ids_left_out
 from annotation.models import Dataset, Label, User
 from annotation.raters import Ratings
 from judging.agreement.charts import Figures, figures_of
@@ -28,6 +29,7 @@ from judging.agreement.evidence import (
     PairFacts,
     annotators_of,
     judge_as_rater,
+    of_source,
     read_labels,
     read_pairs,
 )
@@ -45,6 +47,7 @@ from judging.agreement.rows import (
     SliceRow,
     TimeRow,
     TwoRow,
+    labelled,
 )
 from judging.models import JudgeRun
 from judging.scores.keeping import kept
@@ -85,44 +88,58 @@ def agreement_of(*, dataset: Dataset, runs: Sequence[JudgeRun], by: By, wait: bo
     pairs = read_pairs(labels)
     judges = [judge_as_rater(run, pairs.ids) for run in runs]
     people, of_label = annotators_of(labels)
+    left_out = ids_left_out(dataset)
 
     def make() -> Agreement:
-        numbers = arrange(labels, pairs, people, of_label, judges, by)
+        numbers = arrange(labels, pairs, people, of_label, judges, by, left_out)
         return Agreement(numbers, figures_of(numbers))
 
     name = f"agreement:{dataset.pk}:{by}:{'.'.join(str(run.pk) for run in runs)}"
-    return kept(name, _content(labels, people, judges), make)
+    return kept(name, _content(labels, people, judges, left_out), make)
 
 
-def _content(labels: Labels, people: list[User], judges: list[JudgeAsRater]) -> str:
+def _content(labels: Labels, people: list[User], judges: list[JudgeAsRater], left_out: list[int]) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for judge in judges:
         digest.update(f"{judge.run.pk} {judge.run.judge.name}\n".encode())
         digest.update(judge.choices.tobytes())
     names = " ".join(person.get_username() for person in people)
-    digest.update(f"{names} {least_labels(labels.dataset)} {labels.content}".encode())
+    digest.update(f"{names} {least_labels(labels.dataset)} {labels.content} {sorted(left_out)}".encode())
     return digest.hexdigest()
 
 
 def arrange(
-    labels: Labels, pairs: PairFacts, people: list[User], of_label: Integers, judges: list[JudgeAsRater], by: By
+    labels: Labels,
+    pairs: PairFacts,
+    people: list[User],
+    of_label: Integers,
+    judges: list[JudgeAsRater],
+    by: By,
+    left_out: Sequence[int] = (),
 ) -> AgreementNumbers:
+    """left_out: ids of the people whose labels gold leaves out; they are left out of what judges are held against."""
     # A label of a pair that came after the pairs were read is left for the next time.
     known = np.isin(labels.rows["pair"], pairs.ids)
     rows, of_label = labels.rows[known], of_label[known]
     everybody = [Rater(user.get_username(), "annotator", user=user.pk) for user in people]
     everybody += [Rater(judge.run.judge.name, "run", run=judge.run.pk) for judge in judges]
-    ratings = _ratings(rows, of_label, pairs, len(people), judges, least_labels(labels.dataset))
+    ratings = _ratings(rows, of_label, pairs, len(people), judges)
+    ratings = replace(
+        ratings,
+        enough=least_labels(labels.dataset),
+        left_out=tuple(number for number, user in enumerate(people) if user.pk in left_out),
+    )
     rest = raters.what_the_rest_says(ratings)
     votes = gold.votes(pairs=ratings.pairs, choices=ratings.choices, n_pairs=ratings.n_pairs)
     model, prior, converged = _model(ratings, everybody)
-    slices = _Slices(votes, ratings.bootstrap)
+    slices = _Slices(votes, ratings.bootstrap, labelled(2, everybody))
     sources, left_out = _sources(slices, pairs)
     prompts = ratings.bootstrap.prompt_of(ratings.pairs[: len(rows)])
     return AgreementNumbers(
         raters=everybody,
         pairs=ratings.n_pairs,
         labels=len(rows),
+        most_labels=int(votes.sum(axis=1).max()),
         prompts=ratings.bootstrap.n_prompts,
         bootstrapped=ratings.bootstrap.shares_weights,
         overall=slices.measures(np.arange(ratings.n_pairs)),
@@ -146,7 +163,7 @@ def arrange(
 
 
 def _ratings(
-    rows: np.ndarray, of_label: Integers, pairs: PairFacts, n_people: int, judges: list[JudgeAsRater], enough: int
+    rows: np.ndarray, of_label: Integers, pairs: PairFacts, n_people: int, judges: list[JudgeAsRater]
 ) -> Ratings:
     """People's labels first, in their order, then what each judge says."""
     parts = [(np.searchsorted(pairs.ids, rows["pair"]), of_label, rows["choice"].astype(np.int8))]
@@ -155,13 +172,15 @@ def _ratings(
         parts.append((said, np.full(len(said), number), judge.choices[said]))
     at, who, what = (np.concatenate(part) for part in zip(*parts, strict=True))
     n_raters = n_people + len(judges)
-    return Ratings(at, who, what, len(pairs.ids), n_raters, n_people, PromptBootstrap(pairs.prompts), enough)
+    return Ratings(at, who, what, len(pairs.ids), n_raters, n_people, PromptBootstrap(pairs.prompts))
 
 
 class _Slices:
     """Raw agreement, Fleiss' kappa and alpha of any pairs, with intervals."""
 
-    def __init__(self, votes: Integers, bootstrap: PromptBootstrap) -> None:
+    def __init__(self, votes: Integers, bootstrap: PromptBootstrap, query: str) -> None:
+        """query: what the review list is asked for the pairs with two labels or more."""
+        self.query = query
         self._counted = counted_pairs(votes)
         self.several = self._counted["raw_agreement"]
         self._bootstrap = bootstrap
@@ -199,20 +218,33 @@ def _two(ratings: Ratings, everybody: list[Rater]) -> list[TwoRow]:
 
 
 def _both(one: Rater, other: Rater) -> str:
-    """The pairs of two raters: those that two people both labelled; where a judge is one, those that differ of both."""
+    """The pairs that people labelled and two raters both have a choice on."""
     if one.user and other.user:
         return urlencode({"annotator": one.user, "annotator2": other.user})
     if one.run and other.run:
-        return urlencode({"kind": "judge_judge", "run": one.run, "other": other.run})
-    return urlencode({"run": one.run or other.run, "annotator": one.user or other.user})
+        return f"{one.rated}&{urlencode({'other': other.run, 'verdict2': 'any'})}"
+    return urlencode({"run": one.run or other.run, "verdict": "any", "annotator": one.user or other.user})
 
 
 def _rest(ratings: Ratings, rest: Integers, everybody: list[Rater]) -> list[RestRow]:
     found = raters.against_rest(ratings, rest)
     return [
-        RestRow(rater, row.agreement, row.kappa, _differing(rater), _nine(rater, row.table.tolist(), _rest_query))
+        RestRow(
+            rater,
+            row.agreement,
+            row.kappa,
+            _compared(rater),
+            _differing(rater),
+            _nine(rater, row.table.tolist(), _rest_query),
+        )
         for rater, row in zip(everybody, found, strict=True)
     ]
+
+
+def _compared(rater: Rater) -> str:
+    if rater.user:
+        return urlencode({"annotator": rater.user, "rest": "any"})
+    return urlencode({"run": rater.run, "verdict": "any", "policy": MAJORITY, "gold": "any"})
 
 
 def _differing(rater: Rater) -> str:
@@ -238,13 +270,17 @@ def _nine(rater: Rater, table: list[list[float]], query) -> list[Cell]:
     ]
 
 
-def _model(ratings: Ratings, everybody: list[Rater]) -> tuple[list[ModelRow], list[float], bool]:
+def _model(ratings: Ratings, everybody: list[Rater]) -> tuple[list[ModelRow], list[Cell], bool]:
     found = gold.dawid_skene(**ratings.flat)
     rows = [
         ModelRow(rater, float(found.prior @ np.diag(rates)), _nine(rater, rates.tolist(), _model_query))
         for rater, rates in zip(everybody, found.error_rates, strict=True)
     ]
-    return rows, [float(found.prior[choice]) for choice in ORDER], found.converged
+    prior = [
+        Cell(float(found.prior[choice]), urlencode({"policy": DAWID_SKENE, "gold": NAMES[choice]}), NAMES[choice])
+        for choice in ORDER
+    ]
+    return rows, prior, found.converged
 
 
 def _times(seconds: np.ndarray, of_label: Integers, everybody: list[Rater]) -> list[TimeRow]:
@@ -287,7 +323,7 @@ def _sources(slices: _Slices, pairs: PairFacts) -> tuple[list[SliceRow], int]:
     rows = []
     for source in most[:SOURCES_SHOWN]:
         name = pairs.source_names[source]
-        query = urlencode({"source": name}) if name else ""
+        query = urlencode(of_source(name))
         rows.append(_slice(slices, np.flatnonzero(pairs.sources == source), name or "No source", query))
     return rows, max(len(most) - SOURCES_SHOWN, 0)
 
@@ -304,7 +340,8 @@ def _lengths(slices: _Slices, pairs: PairFacts) -> list[SliceRow]:
 def _slice(slices: _Slices, items: Integers, name: str, query: str) -> SliceRow:
     found = slices.measures(items, ("raw_agreement", "krippendorff_alpha"))
     raw, alpha = found["raw_agreement"], found["krippendorff_alpha"]
-    return SliceRow(name, int(slices.several[items].sum()), raw, alpha, query)
+    whole = f"{query}&{slices.query}" if query else slices.query
+    return SliceRow(name, int(slices.several[items].sum()), raw, alpha, whole)
 
 
 def _sides(rows: np.ndarray, of_label: Integers, prompts: Integers, people: list[Rater]) -> list[SideRow]:

@@ -1,5 +1,6 @@
 """The rows of the agreement page: every number with what the review list is asked for its pairs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -32,9 +33,20 @@ class Rater:
     def query(self) -> str:
         return f"run={self.run}" if self.run else f"annotator={self.user}"
 
+    @property
+    def rated(self) -> str:
+        """What the review list is asked for the pairs that people labelled and this one has a choice on."""
+        return self.query if self.user else urlencode({"run": self.run, "verdict": "any", "labels": "1-"})
+
     def says(self, choice: int, **more: object) -> str:
         said = {"verdict" if self.run else "choice": NAMES[choice]}
         return urlencode({self.key: self.run or self.user} | said | more)
+
+
+def labelled(least: int, raters: Sequence[Rater]) -> str:
+    """What the review list is asked for labelled pairs with so many labels or more, those of judges among them."""
+    runs = ",".join(str(rater.run) for rater in raters if rater.run)
+    return urlencode({"labels": f"{least}-"} | ({"raters": runs} if runs else {}))
 
 
 @dataclass(frozen=True)
@@ -56,11 +68,15 @@ class TwoRow:
 
 @dataclass(frozen=True)
 class RestRow:
-    """cells: nine counts, by what the rest says and then by what the rater says, each in the order 1, tie, 2."""
+    """cells: nine counts, by what the rest says and then by what the rater says, each in the order 1, tie, 2.
+
+    compared, differ: what the review list is asked for the pairs on which both speak, and for those where they differ.
+    """
 
     rater: Rater
     agreement: Measure
     kappa: Measure
+    compared: str
     differ: str
     cells: list[Cell]
 
@@ -96,6 +112,10 @@ class TimeRow:
         return f"{self.rater.query}&seconds={self.upper:.10g}-"
 
     @property
+    def slower_half(self) -> str:
+        return f"{self.rater.query}&seconds={self.median:.10g}-"
+
+    @property
     def known(self) -> str:
         return f"{self.rater.query}&seconds=0-"
 
@@ -119,6 +139,10 @@ class DriftRow:
         ends = {"since": self.stretch.first, "until": self.stretch.last + 2e-6}
         said = {name: datetime.fromtimestamp(at, UTC).isoformat() for name, at in ends.items()}
         return urlencode({"annotator": self.rater.user} | said)
+
+    @property
+    def compared(self) -> str:
+        return f"{self.query}&rest=any"
 
 
 @dataclass(frozen=True)
@@ -153,6 +177,7 @@ class AgreementNumbers:
     raters: list[Rater]
     pairs: int
     labels: int
+    most_labels: int
     prompts: int
     bootstrapped: bool
     overall: dict[str, Measure]
@@ -160,7 +185,7 @@ class AgreementNumbers:
     two: list[TwoRow]
     rest: list[RestRow]
     model: list[ModelRow]
-    model_prior: list[float]
+    model_prior: list[Cell]
     model_converged: bool
     times: list[TimeRow]
     drift: list[DriftRow]
@@ -175,6 +200,16 @@ class AgreementNumbers:
     def split(self) -> int:
         """Pairs on which people differ."""
         return self.splits.majority + self.splits.none
+
+    @property
+    def several(self) -> str:
+        """What the review list is asked for the pairs with two labels or more, those of judges among them."""
+        return labelled(2, self.raters)
+
+    @property
+    def most(self) -> str:
+        """And for those that have as many labels as any."""
+        return labelled(max(self.most_labels, 2), self.raters)
 
     @property
     def people(self) -> list[Rater]:

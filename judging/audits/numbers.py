@@ -15,6 +15,7 @@ Row = tuple[int, int, int, str, int | None, str, list[dict[str, str]]]
 # In the order of tables: rows and columns of the blind choice against the label.
 CHOICES = (Choice.FIRST, Choice.SECOND, Choice.TIE)
 RATES = {
+    "right": ("Right", [Outcome.RIGHT]),
     "wrong": ("Wrong", [Outcome.WRONG]),
     "undecidable": ("Undecidable", [Outcome.UNDECIDABLE]),
     "broken": ("A response is broken", [Outcome.BROKEN]),
@@ -111,7 +112,7 @@ class AuditNumbers:
 
     @property
     def error_rate(self) -> Rate | None:
-        return self.rates[0] if self.rates else None
+        return next((rate for rate in self.rates if rate.name == Outcome.WRONG), None)
 
     def more_until(self, width: float) -> int | None:
         """Audits until the error rate's interval is narrower than `width`."""

@@ -18,22 +18,27 @@ from judging.models import JudgeRun
 from judging.review.label_filters import (
     ANY_ADJUDICATION,
     ANY_LABEL,
+    ANY_VOTES,
     Adjudicated,
     OwnLabel,
     Part,
     Range,
+    Votes,
     adjudication_part,
     label_conditions,
     length_condition,
     rest_part,
     revision_part,
     unadjudicated,
+    votes_part,
 )
 from judging.scores.comparison import INVALID
 from judging.scores.policies import Conflict, Invalid, Policy
 
 # Fewer pairs of two generators than this are looked up one by one; more are met soon enough by going through all.
 FEW = 500
+# What gold or a verdict may be asked for beside a choice and INVALID: that there is one which is valid.
+ANY_CHOICE = -2
 
 
 class Kind(StrEnum):
@@ -50,11 +55,11 @@ class Kind(StrEnum):
 class Criteria:
     """What the pairs of a dataset must be like; what is None or empty is not asked for.
 
-    verdict, other_verdict: a choice, or INVALID. below: the run gives its likeliest choice a probability below that.
-    marked: the filter of distillation that has marked the pair in the run. people: annotators who labelled the pair,
-    and as what; own: what else the first one's label is like. winner: which of the two generators gold prefers, or the
-    run where winner_by_run, 1 for the first named, whichever way round the pair has them. length: characters of both
-    responses.
+    gold: a choice, or ANY_CHOICE. verdict, other_verdict: one of these, or INVALID. below: the run gives its likeliest
+    choice a probability below that. marked: the filter of distillation that has marked the pair in the run. people:
+    annotators who labelled the pair, and as what; own: what else the first one's label is like. winner: which of the
+    two generators gold prefers, or the run where winner_by_run, 1 for the first named, whichever way round the pair has
+    them. length: characters of both responses. source: "" is none.
     """
 
     dataset: Dataset
@@ -69,12 +74,18 @@ class Criteria:
     marked: str = ""
     people: tuple[tuple[User, int | None], ...] = ()
     own: OwnLabel = ANY_LABEL
+    votes: Votes = ANY_VOTES
     adjudicated: Adjudicated = ANY_ADJUDICATION
     length: Range | None = None
-    source: str = ""
+    source: str | None = None
     generators: tuple[Generator, Generator] | None = None
     winner: int | None = None
     winner_by_run: bool = False
+
+    @property
+    def people_differ(self) -> bool | None:
+        """On all of these pairs, or on none; None where that is not asked for."""
+        return True if self.kind == Kind.HUMAN_SPLIT else self.votes.differ
 
 
 # How many match cannot be estimated, since how often two runs differ is what nobody knows before. A planner that
@@ -153,7 +164,9 @@ def _said(criteria: Criteria, bounds: Bounds) -> list[Part]:
         parts.append(revision_part(criteria.own.revision, bounds))
     if adjudication := adjudication_part(criteria.adjudicated, bounds):
         parts.append(adjudication)
-    if criteria.kind == Kind.HUMAN_SPLIT:
+    if votes := votes_part(criteria.votes, criteria.policy, bounds):
+        parts.append(votes)
+    if criteria.people_differ:
         parts.append(_split(criteria.dataset, bounds))
     if _asks_gold(criteria):
         parts.append(Part(SQL("({}) AS gold").format(gold_of(criteria.dataset, criteria.policy, bounds)), _GOLD_KEY))
@@ -203,12 +216,18 @@ def _comparisons(criteria: Criteria) -> Composable:
     if criteria.kind == Kind.JUDGE_JUDGE:
         conditions.append(SQL(" AND said.choice <> other.choice"))
     if criteria.gold is not None:
-        conditions.append(SQL(" AND gold.choice = {}").format(Literal(criteria.gold)))
+        conditions.append(_is(criteria.gold, SQL("gold.choice")))
     if criteria.verdict is not None and not _asks_raw_invalid(criteria):
-        conditions.append(SQL(" AND said.choice = {}").format(Literal(criteria.verdict)))
+        conditions.append(_is(criteria.verdict, SQL("said.choice")))
     if criteria.other_verdict is not None:
-        conditions.append(SQL(" AND other.choice = {}").format(Literal(criteria.other_verdict)))
+        conditions.append(_is(criteria.other_verdict, SQL("other.choice")))
     return SQL("").join(conditions)
+
+
+def _is(wanted: int, column: Composable) -> Composable:
+    if wanted == ANY_CHOICE:
+        return SQL(" AND {} <> {}").format(column, Literal(INVALID))
+    return SQL(" AND {} = {}").format(column, Literal(wanted))
 
 
 def _label(number: int, person: User, choice: int | None, own: OwnLabel, bounds: Bounds) -> Part:
@@ -280,12 +299,12 @@ def _about_pair(criteria: Criteria, *, said: bool) -> Composable | None:
     """A condition on core.pair_id that takes a look at the pair itself, its prompt and responses, by their ids."""
     conditions: list[Composable] = []
     # Verdicts of a run are all of its dataset, and splits are asked for by it; labels may be of any.
-    of_dataset = {Kind.HUMAN_SPLIT, Kind.ORDER_FLIP, Kind.INVALID}
-    known = _decisions(criteria) or criteria.kind in of_dataset or _asks_raw_invalid(criteria)
+    of_dataset = {Kind.ORDER_FLIP, Kind.INVALID}
+    known = _decisions(criteria) or criteria.kind in of_dataset or criteria.people_differ or _asks_raw_invalid(criteria)
     known = known or (criteria.run is not None and (criteria.below is not None or bool(criteria.marked)))
     if said and not known:
         conditions.append(SQL("dataset_id = {}").format(Literal(criteria.dataset.pk)))
-    if criteria.source:
+    if criteria.source is not None:
         conditions.append(
             SQL("(SELECT source FROM annotation_prompt AS prompt WHERE prompt.id = pair.prompt_id) = {}").format(
                 Literal(criteria.source)

@@ -13,8 +13,8 @@ from annotation.models import Dataset, Generator, Slot, User
 from annotation.people import shown_name
 from judging.filtering import FILTERS
 from judging.models import JudgeRun
-from judging.review.disagreement import Criteria, Kind
-from judging.review.label_fields import CHOICE_OPTIONS, CHOICES, NOT_A_CHOICE, LabelFields
+from judging.review.disagreement import ANY_CHOICE, Criteria, Kind
+from judging.review.label_fields import ANY, CHOICE_OPTIONS, CHOICES, NOT_A_CHOICE, LabelFields, said_words
 from judging.review.order import Order, Place, place_of
 from judging.scores.comparison import INVALID
 from judging.scores.policies import PRESETS, Policy, UnknownPolicyError, policy_named
@@ -87,8 +87,8 @@ class ReviewForm(LabelFields):
     run = _RunField(queryset=JudgeRun.objects.none(), required=False, empty_label="Any", label="Run")
     other = _RunField(queryset=JudgeRun.objects.none(), required=False, empty_label="None", label="Other run")
     policy = forms.CharField(label="Policy", required=False, max_length=100)
-    gold = _choice_field("Gold")
-    verdict = _choice_field("Verdict of the run", ("invalid", "Invalid"))
+    gold = _choice_field("Gold", ANY)
+    verdict = _choice_field("Verdict of the run", ANY, ("invalid", "Invalid"))
     below = forms.FloatField(
         label="Run less sure than",
         required=False,
@@ -110,6 +110,12 @@ class ReviewForm(LabelFields):
     )
     choice2 = _choice_field("Second annotator said")
     source = forms.CharField(label="Source of the prompt", required=False)
+    sourced = forms.ChoiceField(
+        label="The prompt has a source",
+        required=False,
+        choices=[("", "Any"), ("no", "No")],
+        error_messages={"invalid_choice": "“%(value)s” is not no: leave it out, or name a source."},
+    )
     generators = forms.CharField(label="Generators, as a|b", required=False, max_length=401)
     winner = _choice_field("Better of the two generators")
     winner_by = forms.ChoiceField(
@@ -142,6 +148,7 @@ class ReviewForm(LabelFields):
             "annotator2",
             "choice2",
             "source",
+            "sourced",
             "generators",
             "winner",
             "winner_by",
@@ -223,7 +230,9 @@ class ReviewForm(LabelFields):
             self.add_error("generators", "Name the two generators, as a|b, of which one is better.")
         if said.get("winner_by") and not said.get("winner") and "winner" not in self.errors:
             self.add_error("winner", "Say which of the two generators the run finds better, or that they are tied.")
-        self.clean_labels(said)
+        if said.get("source") and said.get("sourced"):
+            self.add_error("sourced", "A prompt has this source or none: choose one or the other.")
+        self.check_labels(said)
         if said.get("after") is not None and said.get("before") is not None:
             self.add_error("after", "A page begins after a pair or ends before one, not both.")
         return said
@@ -246,9 +255,10 @@ class ReviewForm(LabelFields):
             marked=said["marked"],
             people=tuple((person, _choice(choice)) for person, choice in people if person),
             own=self.own_label,
+            votes=self.votes,
             adjudicated=self.adjudication_asked,
             length=said["length"],
-            source=said["source"],
+            source="" if said["sourced"] else said["source"] or None,
             generators=said["generators"],
             winner=_choice(said["winner"]),
             winner_by_run=bool(said["winner_by"]),
@@ -324,7 +334,7 @@ class ReviewForm(LabelFields):
             yield Chip(self._kind_words(), self.query_without("kind", *self.OF_RUN))
         for name, words in (("gold", "gold is"), ("verdict", "the run says")):
             if said[name]:
-                yield Chip(f"{words} {said[name]}", self.query_without(name))
+                yield Chip(f"{words} {said_words(said[name])}", self.query_without(name))
         if said["below"] is not None:
             yield Chip(f"the run is less sure than {said['below']:.3g}", self.query_without("below"))
         if said["marked"]:
@@ -336,12 +346,13 @@ class ReviewForm(LabelFields):
                 yield Chip(f"{shown_name(said[person], hidden=hidden)} {what}", self.query_without(*gone))
         if said["source"]:
             yield Chip(f"source {said['source']}", self.query_without("source"))
+        if said["sourced"]:
+            yield Chip("no source", self.query_without("sourced"))
         if said["generators"]:
             a, b = said["generators"]
             better = {"1": f", {a} better", "2": f", {b} better", "tie": ", tied"}.get(said["winner"], "")
             by = " by the run" if said["winner_by"] else ""
             yield Chip(f"{a} and {b}{better}{by}", self.query_without("generators", "winner", "winner_by"))
-
         for name, words in self.label_words():
             yield Chip(words, self.query_without(name))
 
@@ -368,4 +379,6 @@ class ReviewForm(LabelFields):
 
 
 def _choice(said: str) -> int | None:
+    if said == ANY[0]:
+        return ANY_CHOICE
     return CHOICES[said].value if said else None

@@ -8,11 +8,29 @@ from django import forms
 from django.utils import timezone
 
 from annotation.models import Adjudication, Choice, Dataset
-from judging.review.label_filters import Adjudicated, AfterReveal, OwnLabel, Range, Rest, Revision, Side
+from judging.models import JudgeRun
+from judging.review.label_filters import (
+    Adjudicated,
+    AfterReveal,
+    Fall,
+    OwnLabel,
+    Range,
+    Rest,
+    Revision,
+    Side,
+    Votes,
+)
 
 CHOICES = {"1": Choice.FIRST, "2": Choice.SECOND, "tie": Choice.TIE}
 CHOICE_OPTIONS = [("", "Any"), ("1", "1"), ("2", "2"), ("tie", "Tie")]
-REST_WORDS = {Rest.SAME: "the same", Rest.OTHER: "another choice"}
+# Some choice, whichever.
+ANY = ("any", "1, 2 or tie")
+REST_WORDS = {Rest.SAME: "the same", Rest.OTHER: "another choice", Rest.ANY: "any"}
+FALL_WORDS = {
+    Fall.UNANIMOUS: "All agree",
+    Fall.MAJORITY: "They differ, with a majority",
+    Fall.NONE: "They differ, without a majority",
+}
 NOT_A_CHOICE = {"invalid_choice": "“%(value)s” is none of 1, 2 and tie."}
 
 
@@ -36,6 +54,10 @@ def options(words: dict[Any, str], nothing: str = "Any") -> list[tuple[str, str]
     return [("", nothing), *((str(key), text) for key, text in words.items())]
 
 
+def said_words(said: str) -> str:
+    return dict([ANY]).get(said, said)
+
+
 class LabelFields(forms.Form):
     """The annotator whose label these are about is a field of the form that has these; it knows the dataset, too."""
 
@@ -47,7 +69,7 @@ class LabelFields(forms.Form):
     side = forms.ChoiceField(
         label="Side that they chose",
         required=False,
-        choices=options({Side.LEFT: "The left one", Side.RIGHT: "The right one"}),
+        choices=options({Side.LEFT: "The left one", Side.RIGHT: "The right one", Side.EITHER: "One of them, known"}),
     )
     seconds = RangeField(label="Seconds to decide, as 5-30", required=False)
     since = forms.DateTimeField(label="Decided from", required=False)
@@ -57,6 +79,9 @@ class LabelFields(forms.Form):
         required=False,
         choices=options({AfterReveal.SEEN: "Saw what others said", AfterReveal.CHANGED: "Changed their mind"}),
     )
+    labels = RangeField(label="Labels of the pair, as 2-4", required=False)
+    raters = forms.CharField(label="Runs that count as a label, as 3,5", required=False, max_length=200)
+    fall = forms.ChoiceField(label="How people's labels fall", required=False, choices=options(FALL_WORDS))
     guideline = forms.CharField(label="Guidelines, as a revision's number or none", required=False, max_length=9)
     adjudicated = forms.ChoiceField(
         label="Adjudicated", required=False, choices=options({"yes": "Yes", "no": "Not yet"})
@@ -64,12 +89,12 @@ class LabelFields(forms.Form):
     cause = forms.ChoiceField(label="Cause", required=False, choices=options(dict(Adjudication.Cause.choices)))
     length = RangeField(label="Characters of both, as 0-400", required=False)
     verdict2 = forms.ChoiceField(
-        label="Verdict of the other run", required=False, choices=CHOICE_OPTIONS, error_messages=NOT_A_CHOICE
+        label="Verdict of the other run", required=False, choices=[*CHOICE_OPTIONS, ANY], error_messages=NOT_A_CHOICE
     )
 
     # Those that speak of the annotator's label.
     OF_LABEL = ("rest", "side", "seconds", "since", "until", "after_reveal")
-    LABEL_FIELDS = (*OF_LABEL, "guideline", "adjudicated", "cause", "length", "verdict2")
+    LABEL_FIELDS = (*OF_LABEL, "labels", "raters", "fall", "guideline", "adjudicated", "cause", "length", "verdict2")
 
     def clean_guideline(self) -> Revision | None:
         said = self.cleaned_data["guideline"]
@@ -82,12 +107,28 @@ class LabelFields(forms.Form):
             raise forms.ValidationError("The guidelines have no such revision: write its number, or none.")
         return Revision(found)
 
-    def clean_labels(self, said: dict[str, Any]) -> None:
+    def clean_labels(self) -> Range | None:
+        said = self.cleaned_data["labels"]
+        if said and (said.low is None or said.low < 1):
+            raise forms.ValidationError("Only pairs with labels are found by how many: begin with 1, as 1-3.")
+        return said
+
+    def clean_raters(self) -> tuple[JudgeRun, ...]:
+        said = [number.strip() for number in self.cleaned_data["raters"].split(",") if number.strip()]
+        known = {number for number in said if number.isdecimal() and len(number) < 10}
+        runs = JudgeRun.objects.filter(dataset=self.dataset, pk__in=known).order_by("pk")
+        if len(runs) < len(set(said)):
+            raise forms.ValidationError("This dataset has no such runs: write their numbers, as 3,5.")
+        return tuple(runs)
+
+    def check_labels(self, said: dict[str, Any]) -> None:
         of_label = any(said.get(name) for name in self.OF_LABEL)
         if of_label and not said.get("annotator") and "annotator" not in self.errors:
             self.add_error("annotator", "Choose whose label is meant.")
         if said.get("verdict2") and not said.get("other") and "other" not in self.errors:
             self.add_error("other", "Choose the other run whose verdict is meant.")
+        if said.get("raters") and not said.get("labels") and "labels" not in self.errors:
+            self.add_error("labels", "Say how many labels a pair has, with the runs as labels: 2- is two or more.")
         if said.get("cause") and said.get("adjudicated") == "no":
             self.add_error("cause", "A pair that is not adjudicated has no cause: choose one or the other.")
 
@@ -107,6 +148,11 @@ class LabelFields(forms.Form):
         )
 
     @property
+    def votes(self) -> Votes:
+        said = self.cleaned_data
+        return Votes(labels=said["labels"], runs=said["raters"], fall=Fall(said["fall"]) if said["fall"] else None)
+
+    @property
     def adjudication_asked(self) -> Adjudicated:
         said = self.cleaned_data
         return Adjudicated(
@@ -121,7 +167,7 @@ class LabelFields(forms.Form):
             words = REST_WORDS[Rest(rest)] if rest in list(Rest) else rest
             yield "rest", f"majority of the others: {words}"
         if said["side"]:
-            yield "side", f"chose the {said['side']} side"
+            yield "side", "chose a side" if said["side"] == Side.EITHER else f"chose the {said['side']} side"
         if said["seconds"]:
             yield "seconds", f"{said['seconds'].words} seconds"
         for name, words in (("since", "from"), ("until", "before")):
@@ -132,6 +178,11 @@ class LabelFields(forms.Form):
                 "after_reveal",
                 {"seen": "saw what others said", "changed": "changed after the reveal"}[said["after_reveal"]],
             )
+        if said["labels"]:
+            also = f", with {', '.join(str(run.judge) for run in said['raters'])}" if said["raters"] else ""
+            yield "labels", f"{said['labels'].words} labels{also}"
+        if said["fall"]:
+            yield "fall", f"people's labels: {FALL_WORDS[Fall(said['fall'])].lower()}"
         if said["guideline"]:
             made_by = said["guideline"].guideline
             yield "guideline", f"made by revision {made_by.number}" if made_by else "made without guidelines"
@@ -142,4 +193,4 @@ class LabelFields(forms.Form):
         if said["length"]:
             yield "length", f"responses of {said['length'].words} characters"
         if said["verdict2"]:
-            yield "verdict2", f"the other run says {said['verdict2']}"
+            yield "verdict2", f"the other run says {said_words(said['verdict2'])}"

@@ -4,14 +4,16 @@ judging.review.disagreement puts them together. Each part carries the bounds of 
 ids.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
 from psycopg.sql import SQL, Composable, Identifier, Literal
 
 from annotation.models import Adjudication, Choice, Guideline, User
-from judging.decisions import Bounds
+from judging.decisions import Bounds, decided_by
+from judging.models import JudgeRun
+from judging.scores.policies import Invalid, Policy
 
 
 @dataclass(frozen=True)
@@ -48,15 +50,17 @@ class Range:
 
 
 class Rest(StrEnum):
-    """What the majority of the other labels of a pair is, beside a choice: the annotator's own, or another."""
+    """What the majority of the other labels of a pair is, beside a choice: the annotator's own, another, or either."""
 
     SAME = "same"
     OTHER = "other"
+    ANY = "any"
 
 
 class Side(StrEnum):
     LEFT = "left"
     RIGHT = "right"
+    EITHER = "either"
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,29 @@ class Adjudicated:
     cause: Adjudication.Cause | None = None
 
 
-ANY_LABEL, ANY_ADJUDICATION = OwnLabel(), Adjudicated()
+class Fall(StrEnum):
+    """How people's labels of a pair fall, where it has two or more (annotation.agreement.splits)."""
+
+    UNANIMOUS = "unanimous"
+    MAJORITY = "majority"
+    NONE = "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Votes:
+    """labels: how many a labelled pair has of people, where each of the runs that has decided it counts as one more."""
+
+    labels: Range | None = None
+    runs: tuple[JudgeRun, ...] = ()
+    fall: Fall | None = None
+
+    @property
+    def differ(self) -> bool | None:
+        """Whether people differ on these pairs; None where some do and some don't."""
+        return None if self.fall is None else self.fall is not Fall.UNANIMOUS
+
+
+ANY_LABEL, ANY_ADJUDICATION, ANY_VOTES = OwnLabel(), Adjudicated(), Votes()
 
 
 def label_conditions(name: str, own: OwnLabel) -> Composable:
@@ -111,7 +137,8 @@ def label_conditions(name: str, own: OwnLabel) -> Composable:
         left = SQL("CASE {} WHEN 1 THEN NOT {swapped} WHEN 2 THEN {swapped} END").format(
             column("choice"), swapped=column("shown_swapped")
         )
-        conditions.append(SQL(" AND ({}) IS {}").format(left, SQL("true" if own.side is Side.LEFT else "false")))
+        chosen = {Side.LEFT: "true", Side.RIGHT: "false", Side.EITHER: "NOT NULL"}[own.side]
+        conditions.append(SQL(" AND ({}) IS {}").format(left, SQL(chosen)))
     if own.seconds:
         conditions.append(own.seconds.on(column("seconds")))
     if own.since:
@@ -172,11 +199,41 @@ def rest_part(person: User, rest: Choice | Rest, bounds: Bounds) -> Part:
     wanted = {
         Rest.SAME: SQL(" AND others.rest = others.own"),
         Rest.OTHER: SQL(" AND others.rest <> others.own"),
+        Rest.ANY: SQL(" AND others.rest IS NOT NULL"),
     }
     condition: Composable = (
         wanted[rest] if isinstance(rest, Rest) else SQL(" AND others.rest = {}").format(Literal(rest.value))
     )
     return Part(relation, Identifier("others", "pair_id"), condition)
+
+
+def votes_part(votes: Votes, policy: Policy, bounds: Bounds) -> Part | None:
+    """Labelled pairs by how many labels they have and how people's fall, where that is asked for."""
+    if votes.labels is None and votes.fall is None:
+        return None
+    said: list[Composable] = [
+        SQL("SELECT pair_id, choice FROM annotation_label WHERE true{}").format(bounds.on(SQL("pair_id")))
+    ]
+    # A judge's invalid verdict is no label.
+    policy = replace(policy, invalid=Invalid.OUT)
+    said += [
+        SQL("SELECT pair_id, NULL FROM ({}) AS by_run").format(decided_by(run, policy, bounds)) for run in votes.runs
+    ]
+    most = SQL("2 * greatest({}) > count(choice)").format(
+        SQL(", ").join(SQL("count(*) FILTER (WHERE choice = {})").format(Literal(choice)) for choice in Choice.values)
+    )
+    falls = {
+        None: SQL("count(choice) > 0"),
+        Fall.UNANIMOUS: SQL("count(choice) > 1 AND min(choice) = max(choice)"),
+        Fall.MAJORITY: SQL("min(choice) < max(choice) AND {}").format(most),
+        Fall.NONE: SQL("min(choice) < max(choice) AND NOT {}").format(most),
+    }
+    relation = SQL("(SELECT pair_id FROM ({}) AS one GROUP BY pair_id HAVING {}{}) AS voted").format(
+        SQL(" UNION ALL ").join(said),
+        falls[votes.fall],
+        votes.labels.on(SQL("count(*)")) if votes.labels else SQL(""),
+    )
+    return Part(relation, Identifier("voted", "pair_id"))
 
 
 def adjudication_part(adjudicated: Adjudicated, bounds: Bounds) -> Part | None:

@@ -16,7 +16,7 @@ from psycopg.sql import SQL, Composable, Literal
 
 from annotation.models import Dataset, Split
 from judging.decisions import Bounds
-from judging.review.disagreement import Criteria, Kind, matching, numbers
+from judging.review.disagreement import Criteria, matching, numbers
 from judging.review.label_filters import of_revision_too
 
 # The agreement of pairs on which nobody differs, which have no row: behind all that have one.
@@ -78,6 +78,8 @@ class Walk:
 
     def _split(self, limit: int, start: Place | None, *, backwards: bool) -> list[Place]:
         """Of the pairs on which people differ."""
+        if self.criteria.people_differ is False:
+            return []
         if start and start.agreement == AGREED:
             if not backwards:
                 return []
@@ -101,7 +103,7 @@ class Walk:
 
     def _agreed(self, limit: int, start: Place | None, *, backwards: bool) -> list[Place]:
         """Of the pairs on which nobody differs."""
-        if self.criteria.kind == Kind.HUMAN_SPLIT:
+        if self.criteria.people_differ:
             return []
         if start and start.agreement < AGREED:
             if backwards:

@@ -10,7 +10,7 @@ import numpy as np
 from annotation.agreement import Measure
 from annotation.bootstrap import RESAMPLES, Floats, Integers, PromptBootstrap
 from annotation.models import Dataset
-from judging.agreement.evidence import PairFacts, pair_facts
+from judging.agreement.evidence import PairFacts, of_source, pair_facts
 from judging.models import JudgeRun
 from judging.scores.comparison import ABSENT, COLUMNS, ROWS, cells, classification, measures_of
 from judging.scores.evidence import Evidence, read
@@ -171,7 +171,7 @@ def kinds_of(evidence: Evidence, gold: Integers, by: SliceBy) -> Kinds:
 
 def _of_facts(facts: PairFacts, counted: np.ndarray, by: SliceBy) -> tuple[Integers, list[tuple[str, str]]]:
     if by is SliceBy.SOURCE:
-        named = [(name or "No source", urlencode({"source": name}) if name else "") for name in facts.source_names]
+        named = [(name or "No source", urlencode(of_source(name))) for name in facts.source_names]
         return facts.sources, named
     return quarters(facts.lengths, counted) if counted.any() else (facts.lengths * 0, [("any", "")])
 

@@ -14,17 +14,21 @@ def percent(share: float) -> str:
 
 
 @register.simple_tag
-def measure(found: Measure) -> SafeString:
-    """As judging/_measure.html has it with three digits, for tables of hundreds of measures."""
+def measure(found: Measure, pairs: str, about: str) -> SafeString:
+    """As judging/_measure.html has it with three digits, for tables of hundreds of measures.
+
+    pairs: the address of the pairs that it is taken on. about: what it is, for those who only hear the link.
+    """
     if found.value is None:
         return format_html(
             '<span title="{0}" aria-hidden="true">&ndash;</span><span class="visually-hidden">Not defined: {0}</span>',
             found.undefined,
         )
-    return format_html("{}{}", f"{found.value:.3f}", interval(found))
+    value = f"{found.value:.3f}"
+    link = format_html('<a href="{}" aria-label="{}: {}, {} pairs">{}</a>', pairs, about, value, found.n, value)
+    return format_html("{}{}", link, interval(found))
 
 
-@register.simple_tag
 def interval(found: Measure) -> SafeString | str:
     if found.interval is None:
         return ""

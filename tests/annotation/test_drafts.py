@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from annotation.models import Draft, Label, Slot
+from annotation.models import Draft, Flag, Label, Slot
 from tests import factories
 from tests.annotation.label_page import fields, in_view, signed_in
 
@@ -120,6 +120,23 @@ def test_differences_are_marked_on_demand(browser, page, dataset):
     text = browser.get(page + "?differences").text
     assert text.count("<del>") == text.count("<ins>") == 1
     assert {word for word in ("cat", "elephant") if f"</span>{word} <span" in text} == {"cat", "elephant"}
+
+
+def test_each_kind_of_flag_shows_the_key_that_picks_it(browser, page):
+    text = browser.get(page).text
+    for number, kind in enumerate(Flag, 1):
+        assert f'<kbd aria-hidden="true">{number}</kbd> {kind.label}' in text
+
+
+def test_decisions_on_one_prompt_are_told_apart_by_what_was_seen_of_them(browser, page, dataset):
+    dataset.pairs.all().delete()
+    prompt = factories.make_prompt(instruction="Same", given="GIVEN")
+    factories.make_pair(dataset=dataset, prompt=prompt, texts=("ONE", "TWO"))
+    form = fields(browser.get(page))
+    browser.post(page, {**form, "choice": "1"})
+    Label.objects.update(shown_swapped=True)
+    text = browser.get(reverse("label_decisions", args=[dataset.slug])).text
+    assert text.index("Same") < text.index("GIVEN") < text.index("1: TWO") < text.index("2: ONE")
 
 
 def test_the_last_ten_decisions_each_lead_back(browser, page, dataset):

@@ -220,6 +220,41 @@ def test_pairs_on_which_people_agree_are_suggested(dataset):
     assert [(each.pair, each.choice, each.labels) for each in suggestions(dataset)] == [(agreed, Choice.FIRST, 2)]
 
 
+def test_of_pairs_to_suggest_those_that_few_have_labelled_come_first():
+    dataset = factories.make_dataset()
+    many, few = factories.make_pair(dataset=dataset), factories.make_pair(dataset=dataset)
+    people = [factories.make_user() for _ in range(3)]
+    for pair, n in ((many, 3), (few, 2)):
+        for person in people[:n]:
+            factories.make_label(pair=pair, annotator=person)
+    assert [each.pair for each in suggestions(dataset)] == [few, many]
+
+
+@pytest.mark.parametrize("swapped", [True, False])
+def test_who_saw_the_sides_changed_is_told_whose_numbers_an_explanation_has(browser, dataset, monkeypatch, swapped):
+    monkeypatch.setattr(onboarding, "is_swapped", lambda **_: swapped)
+    text = browser.get(answer(browser, at("practice")).url).text
+    assert ("what is response 1 in this explanation is response 2 on your page" in text) is swapped
+
+
+@pytest.mark.parametrize(
+    ("pass_percent", "labelled", "words"),
+    [
+        (75, False, "Learning"),
+        (75, True, "Has labelled, not qualified yet"),
+        (None, True, "Has labelled"),
+        (None, False, "May label"),
+    ],
+)
+def test_only_who_has_something_to_learn_is_said_to_be_learning(dataset, annotator, pass_percent, labelled, words):
+    dataset.pass_percent = pass_percent
+    dataset.save()
+    if labelled:
+        factories.make_label(pair=dataset.pairs.filter(controls=None).first(), annotator=annotator)
+    (each,) = standings_of(dataset)
+    assert each.words == words
+
+
 def upload(researcher, text: bytes):
     from django.core.files.uploadedfile import SimpleUploadedFile
 

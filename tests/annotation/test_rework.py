@@ -157,6 +157,22 @@ def test_kept_it_is_over_and_the_label_knows_the_guidelines_that_were_read(revie
     assert "anna kept their label" in Notification.objects.get(person=reviewer).text
 
 
+def unread(annotator) -> int:
+    return Notification.objects.unread().filter(person=annotator).count()
+
+
+def test_what_was_told_of_it_is_read_once_nothing_waits_any_more(reviewer, annotator, dataset, label):
+    other = factories.make_label(pair=factories.make_pair(dataset=dataset), annotator=annotator)
+    sent(label, reviewer)
+    withdrawn = sent(other, reviewer)
+    assert unread(annotator) == 2
+    browser = signed_in(annotator)
+    browser.post(keep_page(label), {"showing": fields(browser.get(pair_page(label)))["showing"]})
+    assert unread(annotator) == 2
+    assert rework.withdraw(rework=withdrawn)
+    assert unread(annotator) == 0
+
+
 def test_one_after_the_other(reviewer, annotator, dataset, label):
     second = factories.make_label(pair=factories.make_pair(dataset=dataset), annotator=annotator)
     sent(label, reviewer)

@@ -9,6 +9,20 @@ from tests import factories
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (1000, 700), (390, 844)])
+def test_what_people_said_of_long_texts_is_seen_without_scrolling(open_page, width, height):
+    dataset = factories.make_dataset(slug="long", labels_per_pair=2)
+    pair = factories.make_pair(dataset=dataset, texts=("A long answer. " * 400, "Another long answer. " * 400))
+    for choice in (Choice.FIRST, Choice.SECOND):
+        factories.make_label(pair=pair, annotator=factories.make_user(), choice=choice)
+    reviewer = factories.make_user(role=Role.REVIEWER)
+    size = {"width": width, "height": height}
+    page = open_page(f"/pairs/{pair.pk}/?kind=human_split&desk=on", user=reviewer, viewport=size)
+    for label in pair.labels.all():
+        seen = page.get_by_text(label.annotator.username).filter(visible=True).first.bounding_box()
+        assert seen["y"] + seen["height"] <= height
+
+
 def test_a_reviewer_adjudicates_by_keyboard(open_page):
     dataset = factories.make_dataset(slug="split", labels_per_pair=2)
     people = [factories.make_user() for _ in range(2)]

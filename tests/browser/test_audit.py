@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 
 from judging.models import AuditItem
 from tests import factories
-from tests.browser.test_every_page import LOOKS, violations
+from tests.browser.looks import LOOKS, violations
 from tests.judging.audits.made import draw_sample, make_distilled
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -39,6 +39,19 @@ def test_single_keys_that_are_turned_off_decide_nothing(audit, open_page):
     press(page, "y")
     page.wait_for_timeout(SETTLE)
     expect(heading).to_have_text("Is the label right?")
+
+
+def test_on_a_phone_the_button_to_save_stands_behind_the_choices(audit, open_page):
+    size = {"width": 390, "height": 844}
+    page = open_page(reverse("audit_blind", args=[audit.pk]), user=factories.make_user(), viewport=size)
+    page.get_by_role("button", name="Response 1").click()
+    save = page.get_by_role("button", name="Save and go on")
+    save.wait_for()
+    for height in (844, 600, 400):
+        page.set_viewport_size({"width": 390, "height": height})
+        assert save.bounding_box()["y"] > page.get_by_text("Broken response").bounding_box()["y"]
+    page.get_by_label("Undecidable").check()
+    expect(save).to_be_in_viewport()
 
 
 def test_two_keys_audit_a_label_that_is_right_and_three_one_that_is_wrong(audit, open_page):

@@ -3,21 +3,16 @@
 from urllib.parse import urlsplit
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
-from playwright.sync_api import expect
 
 from annotation.models import Role
 from tests import factories
+from tests.browser.looks import complaints_about
 from tests.test_access import DOORS, address
 from tests.world import make_world
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-LOOKS = {
-    "wide and light": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light", "reduced_motion": "reduce"},
-    "phone and dark": {"viewport": {"width": 375, "height": 812}, "color_scheme": "dark", "reduced_motion": "reduce"},
-}
 # Not pages: fragments and files.
 NO_PAGES = {
     "adjudication_causes",
@@ -50,24 +45,9 @@ def test_every_page_is_fit_for_everybody(open_page, live_server):
         page, path = pages[user], reverse("login") if name == "login" else address(name, world)
         asked.clear()
         page.goto(path)
-        expect(page.locator(".htmx-request")).to_have_count(0)
-        for look, told in LOOKS.items():
-            page.set_viewport_size(told["viewport"])
-            page.emulate_media(color_scheme=told["color_scheme"])
-            complaints += [f"{name}, {look}: {violation}" for violation in violations(page)]
+        complaints += complaints_about(page, name)
         complaints += [f"{name} asks {url}" for url in asked if is_elsewhere(url, live_server.url)]
     assert not complaints, "\n".join(complaints)
-
-
-def violations(page) -> list[str]:
-    answer = Axe().run(page, options={"resultTypes": ["violations"]}).response
-    found = [f"{each['id']}: {each['nodes'][0]['html'][:200]}" for each in answer["violations"]]
-    if (headings := page.locator("h1").count()) != 1:
-        found.append(f"has {headings} h1")
-    too_wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-    if too_wide > 0:
-        found.append(f"is {too_wide} px too wide")
-    return found
 
 
 def is_elsewhere(url: str, ours: str) -> bool:

@@ -43,6 +43,20 @@ def test_pages_are_accessible_fit_their_window_and_draw_their_charts(open_page, 
     assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []
 
 
+def test_all_columns_of_the_leaderboard_fit_a_usual_window(open_page, researcher):
+    page = open_page(
+        "/datasets/scored/leaderboard/?policy=paper", user=researcher, viewport={"width": 1280, "height": 800}
+    )
+    region = page.get_by_role("region", name="Leaderboard, table")
+    expect(region).to_have_attribute("tabindex", "0")
+    assert region.evaluate("region => region.scrollWidth <= region.clientWidth")
+    # Where they don't, what goes on beyond the edge fades.
+    fades = "region => getComputedStyle(region).maskImage !== 'none'"
+    assert not region.evaluate(fades)
+    page.set_viewport_size({"width": 375, "height": 812})
+    assert region.evaluate(fades)
+
+
 def test_charts_load_late_and_from_our_own_host_alone(open_page, researcher, live_server):
     asked = []
     page = open_page("/accounts/login/", user=researcher, viewport={"width": 1200, "height": 300})

@@ -145,3 +145,12 @@ def test_keys_can_be_turned_off(open_page, reviewer, pairs):
     page.wait_for_timeout(300)
     expect(page.locator("#responses del")).to_have_count(0)
     expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
+
+
+@pytest.mark.parametrize("width", [1280, 900, 390])
+def test_the_order_is_read_whole(open_page, reviewer, pairs, width):
+    page = open_page("/datasets/scored/review/", user=reviewer, viewport={"width": width, "height": 800})
+    order = page.get_by_label("Order")
+    given = order.bounding_box()["width"]
+    wanted = order.evaluate("order => { order.style.width = 'max-content'; return order.offsetWidth; }")
+    assert given >= wanted

@@ -14,7 +14,7 @@ import pytest
 from django.core.cache import cache
 from django.urls import reverse
 
-from annotation.models import Choice, Dataset, Label, Reconsideration, Role, User
+from annotation.models import Choice, Dataset, Label, Reconsideration, Role, Standing, User
 from judging.agreement import page
 from judging.agreement.evidence import Labels, PairFacts, read_labels, read_pairs
 from judging.agreement.rows import By
@@ -86,20 +86,56 @@ def page_url(**query: object) -> str:
 
 def test_every_count_on_the_page_is_that_of_the_list_it_leads_to(client, reviewer, filled):
     runs = list(JudgeRun.objects.values_list("pk", flat=True))
-    page = client.get(page_url(run=runs, by="weeks")).content.decode()
-    links = re.findall(r'<a href="(/datasets/filled/review/\?[^"]*)"[^>]*>([\d,]+)</a>', page)
-    asked = {html.unescape(link): int(number.replace(",", "")) for link, number in links}
-    names = {name for link in asked for name in parse_qs(urlsplit(link).query)}
-    assert names >= {"rest", "seconds", "since", "until", "source", "length", "side", "after_reveal", "run", "verdict"}
-    assert len(asked) > 60
+    alone, together = (client.get(page_url(run=run, by="weeks")).content.decode() for run in ([], runs))
+    asked = counts_on(alone) | counts_on(together)
+    names = {name for link, _ in asked for name in parse_qs(urlsplit(link).query)}
+    assert names >= {
+        *("rest", "seconds", "since", "until", "source", "sourced", "length", "side", "after_reveal"),
+        *("run", "verdict", "verdict2", "labels", "raters", "fall", "gold"),
+    }
+    assert len(asked) > 100
     wrong = {}
-    for link, number in asked.items():
-        if "source=" in link or "length=" in link:
-            continue  # these count pairs with two labels or more
+    for link, number in asked:
         found = client.get(link.replace("/review/?", "/review/count/?")).content.decode().strip()
         if found != str(number):
             wrong[link] = (number, found)
     assert not wrong
+
+
+def test_of_somebody_left_out_of_gold_a_judge_is_not_held_against_the_labels(client, reviewer, filled):
+    run = JudgeRun.objects.first()
+    before = client.get(page_url(run=run.pk)).context["numbers"].rest
+    left_out = User.objects.get(username="cy")
+    Standing.objects.create(dataset=filled, annotator=left_out, state=Standing.State.EXCLUDED)
+    answer = client.get(page_url(run=run.pk))
+    after = answer.context["numbers"].rest
+    assert after[:3] == before[:3]
+    assert after[3].agreement.n != before[3].agreement.n
+    for link, number in counts_on(answer.content.decode()):
+        assert client.get(link.replace("/review/?", "/review/count/?")).content.decode().strip() == str(number), link
+
+
+def counts_on(page: str) -> set[tuple[str, int]]:
+    """Each link to a list and the number of pairs that its words, or those for who only hears it, tell."""
+    links = re.findall(r'<a href="(/datasets/filled/review/\?[^"]*)"(?: aria-label="([^"]*)")?>([^<]*)</a>', page)
+    told = {
+        (link, re.search(r"([\d,]+) pairs", heard) or re.fullmatch(r"([\d,]+)", seen)) for link, heard, seen in links
+    }
+    return {(html.unescape(link), int(found[1].replace(",", ""))) for link, found in told if found}
+
+
+def test_every_number_on_the_page_leads_to_its_pairs(client, reviewer, filled):
+    page = client.get(page_url(run=list(JudgeRun.objects.values_list("pk", flat=True)), by="weeks")).content.decode()
+    places = re.findall(r'<td(?: class="num[^"]*")?>(.*?)</td>|<dd[^>]*>(.*?)</dd>', page)
+    bare = [place for cell, fact in places for place in [plain_numbers(cell or fact)] if place]
+    assert len(places) > 150
+    assert not bare
+
+
+def plain_numbers(place: str) -> str:
+    """What is left, if there is a number in it, when links, intervals, times and zeros are gone."""
+    left = re.sub(r'<a .*?</a>|<span class="interval">.*?</span>|<time.*?</time>|<[^>]*>', " ", place).strip()
+    return left if re.search(r"[1-9]", left) else ""
 
 
 def test_links_that_are_no_counts_open_too(client, reviewer, filled):

@@ -113,6 +113,7 @@ def test_the_estimates_weigh_by_stratum():
     expected = sum(each.population * wrong[each.number] for each in numbers.strata) / 30
     assert numbers.error_rate.estimate.share == pytest.approx(expected)
     assert {rate.name: rate.hits for rate in numbers.rates} == {
+        "right": 8,
         "wrong": 2,
         "undecidable": 1,
         "broken": 1,

@@ -1,18 +1,22 @@
 """Filters about labels and adjudications find just the pairs that plain Python finds."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
 import pytest
+from django.db import connection
 from django.http import QueryDict
 from django.urls import reverse
 
 from annotation.models import Adjudication, Choice, Dataset, Label, Reconsideration, Role, User
+from judging.decisions import Bounds, decided_by
 from judging.models import JudgeRun
 from judging.review import listing
 from judging.review.form import ReviewForm
 from judging.review.order import Order
+from judging.scores.policies import PRESETS, Invalid
 from tests import factories
 from tests.judging.scored import make_judge, make_scored_dataset, make_verdict
 from tests.kept import kept
@@ -189,6 +193,10 @@ def test_what_two_runs_say():
         ({"length": "-"}, "Write a range as 10-20"),
         ({"cause": "taste", "adjudicated": "no"}, "has no cause"),
         ({"verdict2": "1"}, "Choose the other run"),
+        ({"labels": "0-2"}, "begin with 1"),
+        ({"labels": "2-", "raters": "999"}, "has no such runs"),
+        ({"raters": "x", "labels": "2-"}, "has no such runs"),
+        ({"source": "A", "sourced": "no"}, "choose one or the other"),
         ({"since": "yesterday", "annotator": ""}, "valid date"),
     ],
 )
@@ -219,3 +227,62 @@ def test_by_the_revision_of_the_guidelines_that_labels_were_made_by(filled):
 def test_a_revision_that_is_none_is_said_to_be_none(filled, said):
     form = ReviewForm(QueryDict(f"guideline={said}"), dataset=filled[0])
     assert "guideline" in form.errors
+
+
+def choices_of(dataset: Dataset) -> dict[int, list[int]]:
+    said: dict[int, list[int]] = {}
+    for pair_id, choice in Label.objects.filter(pair__dataset=dataset).values_list("pair", "choice"):
+        said.setdefault(pair_id, []).append(choice)
+    return said
+
+
+@pytest.mark.parametrize(
+    ("asked", "matches"),
+    [("1-", lambda n: n >= 1), ("1-2", lambda n: n == 1), ("2-", lambda n: n >= 2), ("3-", lambda n: n == 3)],
+)
+def test_by_how_many_labels_a_pair_has(filled, asked, matches):
+    dataset, _ = filled
+    expected = {pair_id for pair_id, choices in choices_of(dataset).items() if matches(len(choices))}
+    assert expected
+    assert found(dataset, labels=asked) == expected
+
+
+def test_a_valid_verdict_may_count_as_a_label():
+    dataset, run = make_scored_dataset()
+    verdicts = decided_by(run, replace(PRESETS["default"], invalid=Invalid.OUT), Bounds())
+    with connection.cursor() as cursor:
+        cursor.execute(verdicts)
+        decided = {pair_id for pair_id, _ in cursor.fetchall()}
+    labelled = {pair_id: len(choices) for pair_id, choices in choices_of(dataset).items()}
+    expected = {pair_id for pair_id, n in labelled.items() if n + (pair_id in decided) >= 4}
+    assert expected
+    assert expected != set(labelled)
+    assert found(dataset, labels="4-", raters=run.pk) == expected
+
+
+@pytest.mark.parametrize("fall", ["unanimous", "majority", "none"])
+def test_by_how_labels_fall(filled, fall):
+    dataset, _ = filled
+    expected = set()
+    for pair_id, choices in choices_of(dataset).items():
+        most = max(choices.count(choice) for choice in choices)
+        how = "unanimous" if most == len(choices) else "majority" if 2 * most > len(choices) else "none"
+        if len(choices) > 1 and how == fall:
+            expected.add(pair_id)
+    assert expected
+    assert found(dataset, fall=fall) == expected
+
+
+def test_by_a_side_whichever_and_by_any_majority_of_the_others(filled):
+    dataset, (person, *_) = filled
+    labels = labels_of(dataset, person)
+    sided = {label.pair_id for label in labels if label.choice and label.shown_swapped is not None}
+    held_against = {label.pair_id for label in labels if majority_of_others(label) is not None}
+    assert found(dataset, annotator=person.pk, side="either") == sided
+    assert found(dataset, annotator=person.pk, rest="any") == held_against
+
+
+def test_without_a_source():
+    dataset = factories.make_dataset(slug="sources")
+    bare, _ = (factories.make_pair(dataset=dataset, prompt=factories.make_prompt(source=name)) for name in ("", "A"))
+    assert found(dataset, sourced="no") == {bare.pk}
