@@ -36,14 +36,17 @@ class SliceBy(StrEnum):
 
 @dataclass(frozen=True)
 class JudgeCell:
-    """A judge on one slice: pairs with gold and a verdict, how many of them it has wrong, and where these are."""
+    """A judge on one slice: pairs with gold and a verdict, how many of them it has wrong, and what the review list is
+    asked for both.
+    """
 
     run: JudgeRun
     n: int
     wrong: int
     accuracy: Measure
     kappa: Measure
-    query: str
+    judged_query: str
+    wrong_query: str
 
 
 @dataclass(frozen=True)
@@ -133,8 +136,12 @@ def _chosen(
 
 def _cell(run: JudgeRun, table: Integers, measures: dict[str, Measure], query: str, policy: Policy) -> JudgeCell:
     n, right = int(table.sum()), int(np.trace(table))
-    wrong = urlencode({"policy": policy.name, "kind": "human_judge", "run": run.pk})
-    return JudgeCell(run, n, n - right, measures["accuracy"], measures["kappa"], f"{wrong}&{query}" if query else wrong)
+    asked = {"policy": policy.name, "run": run.pk}
+    judged, wrong = (
+        urlencode(asked | more) + (f"&{query}" if query else "")
+        for more in ({"gold": "any", "verdict": "any"}, {"kind": "human_judge"})
+    )
+    return JudgeCell(run, n, n - right, measures["accuracy"], measures["kappa"], judged, wrong)
 
 
 def by_kind(
