@@ -133,7 +133,7 @@ def arrange(
     votes = gold.votes(pairs=ratings.pairs, choices=ratings.choices, n_pairs=ratings.n_pairs)
     model, prior, converged = _model(ratings, everybody)
     slices = _Slices(votes, ratings.bootstrap, labelled(2, everybody))
-    sources, left_out = _sources(slices, pairs)
+    sources, unshown = _sources(slices, pairs)
     prompts = ratings.bootstrap.prompt_of(ratings.pairs[: len(rows)])
     return AgreementNumbers(
         raters=everybody,
@@ -155,7 +155,7 @@ def arrange(
         drift=_drift(rows["at"], of_label, rest[: len(rows)], rows["choice"], prompts, everybody, by),
         by=by,
         sources=sources,
-        sources_left_out=left_out,
+        sources_left_out=unshown,
         lengths=_lengths(slices, pairs),
         sides=_sides(rows, of_label, prompts, everybody[: len(people)]),
         reveals=_reveals(rows, of_label, prompts, everybody[: len(people)]),
