@@ -53,7 +53,7 @@ def _act(standing: Standing, note: str) -> None:
     if dataset.on_failing == Dataset.OnFailing.PAUSE:
         onboarding.pause(standing=standing, note=note, by=None)
         word = "Your labelling is paused until a reviewer lets you go on."
-    elif dataset.on_failing == Dataset.OnFailing.EXCLUDE or standing.left_out:
+    elif dataset.on_failing == Dataset.OnFailing.LEAVE_OUT or standing.left_out:
         onboarding.leave_out(standing=standing, note=note, by=None)
         word = "Your labels are kept, but left out of gold for now."
     else:

@@ -19,7 +19,9 @@ def ids_left_out(dataset: Dataset) -> list[int]:
 def people_left_out(dataset: Dataset) -> list[LeftOut]:
     found = _standings(dataset).select_related("annotator").order_by("annotator__username")
     labels = Label.objects.filter(pair__dataset=dataset)
-    return [LeftOut(each.annotator, labels.filter(annotator=each.annotator).count(), each.note) for each in found]
+    return [
+        LeftOut(each.annotator, labels.filter(annotator=each.annotator).count(), each.left_out_note) for each in found
+    ]
 
 
 def _standings(dataset: Dataset):

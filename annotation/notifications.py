@@ -1,7 +1,7 @@
 """What people are told: a word each, with the page that it is about. Mail of it is annotation.notification_mail's."""
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.utils import timezone
@@ -49,8 +49,8 @@ def may_be_mailed(person: User) -> bool:
     return bool(settings.EMAIL_HOST and person.is_active and person.wants_mail and person.email)
 
 
-def mark_read(*, person: User, pk: int | None = None, path: str = "") -> int:
-    """Mark one of the person's notifications as read, those of one page, or all; how many were unread.
+def mark_read(*, person: User, pk: int | None = None, path: str = "", until: datetime | None = None) -> int:
+    """Mark one of the person's notifications as read, those of one page until a time, or all; how many were unread.
 
     They are not mailed any more.
     """
@@ -59,6 +59,8 @@ def mark_read(*, person: User, pk: int | None = None, path: str = "") -> int:
         unread = unread.filter(pk=pk)
     if path:
         unread = unread.filter(path=path)
+    if until is not None:
+        unread = unread.filter(created_at__lte=until)
     return unread.update(read_at=timezone.now(), mail_at=None)
 
 

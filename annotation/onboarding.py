@@ -12,6 +12,7 @@ from annotation import assignment, controls, prepared
 from annotation.models import Choice, Control, ControlAnswer, Dataset, Standing, User
 
 Use, State = Control.Use, Standing.State
+NOTHING_CHANGED = "You may not label this dataset at the moment, so nothing was changed."
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,44 +153,42 @@ def give_attempt(*, standing: Standing, by: User) -> None:
         locked = Standing.objects.select_for_update().get(pk=standing.pk)
         if locked.state != State.FAILED:
             return
-        locked.attempt += 1
-        _change(locked, State.LEARNING, note="", by=by)
+        _change(locked, state=State.LEARNING, attempt=locked.attempt + 1, note="", changed_by=by)
 
 
 def let_go_on(*, standing: Standing, by: User) -> None:
     """End a pause, or take somebody as qualified. What went before is not looked at any more."""
-    _change(standing, State.QUALIFIED, note="", by=by)
+    _change(standing, state=State.QUALIFIED, note="", changed_by=by)
 
 
 def pause(*, standing: Standing, note: str, by: User | None) -> None:
     """What the person has before them goes back to the others."""
     with transaction.atomic():
-        _change(standing, State.PAUSED, note=note, by=by)
+        _change(standing, state=State.PAUSED, note=note, changed_by=by)
         assignment.release(user=standing.annotator, dataset=standing.dataset)
 
 
 def leave_out(*, standing: Standing, note: str, by: User | None) -> None:
     """Leave the person's labels out of gold. None is deleted, and whether they may label stays as it is."""
-    standing.left_out = True
-    _change(standing, _as_is(standing), note=note, by=by)
+    _change(standing, left_out=True, left_out_note=note, changed_by=by)
 
 
 def count_again(*, standing: Standing, by: User) -> None:
     """End what `leave_out` began."""
-    standing.left_out = False
-    _change(standing, _as_is(standing), note="", by=by)
+    _change(standing, left_out=False, left_out_note="", changed_by=by)
 
 
 def note(*, standing: Standing, note: str) -> None:
     """Write down what was found, and begin to look anew; the person goes on as they are."""
-    _change(standing, _as_is(standing), note=note, by=None)
+    _change(standing, note=note, changed_by=None)
 
 
-def _as_is(standing: Standing) -> str:
-    """Of somebody whose work was looked at: who labels without a standing was asked for no qualification."""
-    return standing.state if standing.pk else State.QUALIFIED
+def _change(standing: Standing, **values: object) -> None:
+    """Of what is stored by now, these fields alone: a pause and labels that are left out do not end each other.
 
-
-def _change(standing: Standing, state: str, *, note: str, by: User | None) -> None:
-    standing.state, standing.note, standing.changed_by, standing.changed_at = state, note, by, timezone.now()
-    standing.save()
+    Whose work is looked at without a standing was asked for no qualification.
+    """
+    values["changed_at"] = timezone.now()
+    of = {"dataset": standing.dataset, "annotator": standing.annotator}
+    created = {"state": State.QUALIFIED} | values
+    Standing.objects.update_or_create(**of, defaults=values, create_defaults=created)

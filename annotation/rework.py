@@ -127,8 +127,10 @@ def close(*, label: Label, replaced: LabelRevision | None = None) -> Rework | No
 
 def _ask_no_more(ended: Rework) -> None:
     """Once nothing in the dataset waits for the annotator, what they were told of it asks for nothing."""
+    # What is sent while this looks stays unread.
+    until = timezone.now()
     if not waiting_for(ended.annotator, dataset=ended.dataset).exists():
-        mark_read(person=ended.annotator, path=reverse("rework", args=[ended.dataset.slug]))
+        mark_read(person=ended.annotator, path=reverse("rework", args=[ended.dataset.slug]), until=until)
 
 
 def _tell_sender(done: Rework, label: Label) -> None:

@@ -5,8 +5,8 @@ from django.db import connection, transaction
 from annotation.models import Dataset
 from annotation.ranks import rank_sql, whole
 
-# annotation_side (migration 0012) is as good as random for slot 1, and alternates from there on. What exists is left as
-# it is, so asking twice is asking once.
+# annotation_side (migrations 0012 and 0022) is as good as random for slot 1, and alternates from there on. What exists
+# is left as it is, so asking twice is asking once.
 _MAKE = """
 INSERT INTO annotation_slot (pair_id, dataset_id, number, swapped, state, rank)
 SELECT pair_id, %(dataset)s, number, annotation_side(pair_id, number), 'free', {rank}

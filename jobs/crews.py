@@ -144,3 +144,13 @@ def dismiss(jobs: JobQuerySet) -> None:
 def stop(jobs: JobQuerySet) -> None:
     for job in jobs.live():
         lifecycle.cancel(job=job)
+
+
+def stop_leftovers(jobs: JobQuerySet, *, leader: int | None) -> None:
+    """Stop helpers of work whose own job is over.
+
+    To be called before the transaction that begins anew, and refuses where one is still saving: what is refused is
+    taken back, and with it would be the cancel.
+    """
+    if not Job.objects.live().filter(pk=leader).exists():
+        stop(jobs)

@@ -4,7 +4,7 @@ import os
 import re
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from jobs.errors import PermanentError
 from jobs.models import Attempt, Lease
 from jobs.running import Running
 
+Check = Callable[[], None]
 CPU = "cpu"
 LOOK_SECONDS = 1.0
 _NODE = re.compile(r"nvidia(\d+)")
@@ -32,10 +33,11 @@ def devices_here(dev: Path = Path("/dev")) -> list[str]:
 
 
 @contextmanager
-def leased(running: Running, *, wanted: int) -> Iterator[list[str]]:
+def leased(running: Running, *, wanted: int, check: Check | None = None) -> Iterator[list[str]]:
     """So many GPUs of this machine, or its CPU however many are wanted. Waits for as long as others have them.
 
-    Raises PermanentError where the machine has fewer, and what `running.progress` raises.
+    check: a safe point while it waits, besides that of `running.progress`. Raises PermanentError where the machine has
+    fewer, and what these two raise.
     """
     known = devices_here()
     wanted = 1 if known == [CPU] else wanted
@@ -45,7 +47,7 @@ def leased(running: Running, *, wanted: int) -> Iterator[list[str]]:
             "worker of the queue “gpu” on a machine that has them."
         )
     host = socket.gethostname()
-    with _held(running, {host: known}, wanted) as taken:
+    with _held(running, {host: known}, wanted, check) as taken:
         yield taken[host]
 
 
@@ -55,16 +57,20 @@ def leased_on(running: Running, *, places: Mapping[str, Sequence[str]]) -> Itera
 
     Raises what `running.progress` raises.
     """
-    with _held(running, places, None):
+    with _held(running, places, None, None):
         yield
 
 
 @contextmanager
-def _held(running: Running, known: Mapping[str, Sequence[str]], wanted: int | None) -> Iterator[dict[str, list[str]]]:
+def _held(
+    running: Running, known: Mapping[str, Sequence[str]], wanted: int | None, check: Check | None
+) -> Iterator[dict[str, list[str]]]:
     """So many devices of each machine, or all that are known."""
     attempt = Attempt.objects.get(job=running.job_id, number=running.number)
     while not (taken := _take(attempt, known, wanted)):
         running.progress(0, None, f"Waiting for a device: {_holders(known)}")
+        if check is not None:
+            check()
         time.sleep(LOOK_SECONDS)
     try:
         yield taken
@@ -75,7 +81,7 @@ def _held(running: Running, known: Mapping[str, Sequence[str]], wanted: int | No
 
 
 @contextmanager
-def own_gpu(running: Running) -> Iterator[None]:
+def own_gpu(running: Running, *, check: Check | None = None) -> Iterator[None]:
     """One GPU for whatever this process loads from now on; where there is none, the CPU is shared.
 
     To be entered before anything has looked for GPUs: what is visible is settled then.
@@ -84,7 +90,7 @@ def own_gpu(running: Running) -> Iterator[None]:
         yield
         return
     before = os.environ.get("CUDA_VISIBLE_DEVICES")
-    with leased(running, wanted=1) as (device,):
+    with leased(running, wanted=1, check=check) as (device,):
         os.environ["CUDA_VISIBLE_DEVICES"] = device
         try:
             yield

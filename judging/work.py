@@ -63,7 +63,7 @@ def _take_part(crew: RunCrew) -> None:
     total, done = wanted(run), Verdict.objects.filter(run=run).count()
     running.progress(done, total, "Loading the judge")
     if done < total or owed(run):
-        with own_gpu(running) if run.judge.backend == Judge.Backend.TRANSFORMERS else nullcontext():
+        with own_gpu(running, check=crew.check) if run.judge.backend == Judge.Backend.TRANSFORMERS else nullcontext():
             crew.check()
             if not crew.is_helper or _is_needed(crew):
                 _judge_open(crew, done=done, total=total)

@@ -70,10 +70,10 @@ def _take_part(running: Running, checkpoint: Checkpoint) -> None:
 
     if not tell("Loading the model"):
         return
-    with own_gpu(running):
+    with own_gpu(running, check=crew.check):
         crew.check()
-        # A helper that comes late, maybe because it waited for its device, need not load the model for nothing.
-        if crew.is_helper and not crew.finds_work(beyond):
+        # Who waited long for a device need not load the model for nothing.
+        if not crew.finds_work(beyond) and (crew.is_helper or crew.all_done()):
             return
         writer = Writer(str(fetch_weights(checkpoint)))
         while True:

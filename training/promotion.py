@@ -7,7 +7,7 @@ from django.db import transaction
 
 from annotation.models import Dataset, Generator, User
 from jobs import lifecycle
-from jobs.crews import MOST_WORKERS, call_helpers, helpers, stop
+from jobs.crews import MOST_WORKERS, call_helpers, helpers, stop_leftovers
 from jobs.models import Job
 from judging import artifacts
 from judging.judges import create_judge
@@ -67,13 +67,14 @@ def ask_for_answers(
         raise TrainingError(f"Answers are shared by 1 to {MOST_WORKERS} workers.")
     if checkpoint.run.purpose != Snapshot.Purpose.CANDIDATE:
         raise TrainingError("A judge writes verdicts. Make it a judge and run it instead.")
+    at_it = helpers(kind=HELP_GENERATE, subject_id=checkpoint.pk)
+    leader = Checkpoint.objects.values_list("generating", flat=True).get(pk=checkpoint.pk)
+    stop_leftovers(at_it, leader=leader)
     with transaction.atomic():
         locked = Checkpoint.objects.select_for_update(of=("self",)).select_related("generating", "generator")
         found = locked.get(pk=checkpoint.pk)
         if found.generating and found.generating.is_live:
             raise TrainingError("It is answering already.")
-        at_it = helpers(kind=HELP_GENERATE, subject_id=found.pk)
-        stop(at_it)
         if at_it.live().exists():
             raise TrainingError("A worker is still saving answers of before. Ask again in a moment.")
         if found.generator is None:

@@ -7,11 +7,13 @@ counts their labels for that long. What it writes itself stays as it was.
 from django.db import migrations, models
 
 PART = """
-UPDATE annotation_standing SET left_out = true, state = 'qualified' WHERE state = 'excluded'
+UPDATE annotation_standing SET left_out = true, left_out_note = note, note = '', state = 'qualified'
+ WHERE state = 'excluded'
 """
-# A pause outweighs it: who may not label still may not.
+# One word for both: a pause outweighs it, since who may not label still may not, and it outweighs a round that was not
+# passed, which somebody whose labels are left out gets round so.
 JOIN = """
-UPDATE annotation_standing SET state = 'excluded' WHERE left_out AND state = 'qualified'
+UPDATE annotation_standing SET state = 'excluded', note = left_out_note WHERE left_out AND state <> 'paused'
 """
 STATES = [("learning", "Learning"), ("qualified", "Qualified"), ("failed", "Did not qualify"), ("paused", "Paused")]
 
@@ -26,6 +28,16 @@ class Migration(migrations.Migration):
             models.BooleanField(
                 default=False, db_default=False, help_text="Their labels are kept, and gold does not count them."
             ),
+        ),
+        migrations.AddField(
+            "standing",
+            "left_out_note",
+            models.TextField(blank=True, default="", db_default="", help_text="Why, in words for the person."),
+        ),
+        migrations.AlterField(
+            "standing",
+            "note",
+            models.TextField(blank=True, help_text="Why this state, in words for the person."),
         ),
         migrations.RunSQL(PART, JOIN),
         migrations.AlterField("standing", "state", models.CharField(choices=STATES, default="learning", max_length=9)),

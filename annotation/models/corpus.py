@@ -66,7 +66,7 @@ class Dataset(models.Model):
     class OnFailing(models.TextChoices):
         TELL = "tell", "Tell the annotator and the reviewers"
         PAUSE = "pause", "Pause the annotator until a reviewer lets them go on"
-        EXCLUDE = "exclude", "Leave the annotator's labels out of gold; none is deleted"
+        LEAVE_OUT = "exclude", "Leave the annotator's labels out of gold; none is deleted"
 
     slug = models.SlugField(max_length=80, unique=True)
     purpose = models.CharField(max_length=5, choices=Purpose, default=Purpose.TEST)

@@ -95,7 +95,8 @@ class Standing(models.Model):
     left_out = models.BooleanField(
         default=False, db_default=False, help_text="Their labels are kept, and gold does not count them."
     )
-    note = models.TextField(blank=True, help_text="Why, in words for the person.")
+    left_out_note = models.TextField(blank=True, default="", db_default="", help_text="Why, in words for the person.")
+    note = models.TextField(blank=True, help_text="Why this state, in words for the person.")
     changed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     changed_at = models.DateTimeField(default=timezone.now)
 

@@ -5,6 +5,8 @@ leads to the same pair, and a lease that nobody uses runs out by itself. What on
 prefetch) takes none.
 """
 
+from contextlib import suppress
+
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -16,13 +18,12 @@ from django_htmx.http import HttpResponseClientRedirect
 from annotation import assignment, failing, labeling, mixing, onboarding, prepared
 from annotation import rework as returned
 from annotation.adjudication import AdjudicatedError
-from annotation.drafts import keep_draft
+from annotation.drafts import OvertakenError, keep_draft
 from annotation.label_forms import DecisionForm, SkipForm
 from annotation.label_page import page_context
 from annotation.models import Dataset, Slot
 from annotation.pools import Stop, stop_for
 from annotation.progress import count_anew, own_progress
-from annotation.remarks import Remarks
 from annotation.reveal import NO_CHANGE, RevealedError
 from annotation.roles import labellers_only
 from annotation.views.rework import next_address
@@ -171,10 +172,9 @@ def label_pair(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         raise Http404
     if onboarding.barrier(user=request.user, dataset=dataset):
         label = mixing.label_in(user=request.user, slot=slot)
-        remarks = Remarks.of_form(request.POST, dataset=dataset)
-        keep_draft(
-            user=request.user, dataset=dataset, pair_id=pk, remarks=remarks, decided_at=label and label.changed_at
-        )
+        with suppress(OvertakenError):
+            kept = {"remarks": form.remarks, "decided_at": label and label.changed_at}
+            keep_draft(user=request.user, dataset=dataset, pair_id=pk, **kept)
         messages.warning(request, STANDS)
         return _next(request, dataset, status=409)
     asked = returned.open_rework(annotator=request.user, pair_id=pk)

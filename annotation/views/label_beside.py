@@ -5,7 +5,7 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from annotation import assignment, mixing, prepared
+from annotation import assignment, mixing, onboarding, prepared
 from annotation.drafts import OvertakenError, keep_draft
 from annotation.label_forms import DraftForm
 from annotation.models import Dataset
@@ -17,7 +17,8 @@ from annotation.roles import labellers_only
 def label_draft(request: HttpRequest, slug: str) -> HttpResponse:
     """Keep what is written so far. Answers 204 with when it was saved, as the page tells it in data-saved.
 
-    409 where the pair is not the annotator's any more, 412 where they have decided it since.
+    409 where the pair is not the annotator's any more, 423 where they may not label now, 412 where they have decided
+    it since.
     """
     dataset = _dataset(request, slug)
     form = DraftForm(request.POST, dataset=dataset)
@@ -27,7 +28,7 @@ def label_draft(request: HttpRequest, slug: str) -> HttpResponse:
     try:
         saved_at = keep_draft(user=request.user, dataset=dataset, pair_id=form.pair_id, **said)
     except assignment.NoClaimError:
-        return HttpResponse(status=409)
+        return HttpResponse(status=423 if onboarding.barrier(user=request.user, dataset=dataset) else 409)
     except OvertakenError:
         return HttpResponse(status=412)
     return HttpResponse(status=204, headers={"Draft-Saved": saved_at.isoformat() if saved_at else ""})

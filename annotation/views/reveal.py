@@ -5,7 +5,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 
-from annotation import prepared, reveal
+from annotation import onboarding, prepared, reveal
 from annotation.models import Dataset, Pair
 from annotation.reveal_forms import ReconsiderForm
 from annotation.roles import labellers_only
@@ -26,6 +26,9 @@ def reveal_pair(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     if own is None or not dataset.reveals:
         raise Http404
     form = ReconsiderForm(request.POST if "choice" in request.POST else None)
+    if request.method == "POST" and onboarding.barrier(user=request.user, dataset=dataset):
+        messages.warning(request, onboarding.NOTHING_CHANGED)
+        return redirect("label", slug)
     if request.method == "POST" and own.revealed_at is None:
         reveal.reveal(user=request.user, dataset=dataset, pair_id=pk)
         return redirect("reveal_pair", slug, pk)

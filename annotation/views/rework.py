@@ -9,8 +9,8 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from annotation import onboarding, rework_lists
 from annotation import rework as returned
-from annotation import rework_lists
 from annotation.models import Dataset, Label, Pair, Rework
 from annotation.rework_forms import KeepForm, SendBackForm
 from annotation.roles import labellers_only, reviewers_only
@@ -44,6 +44,9 @@ def rework_keep(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         raise Http404 from error
     if (showing.user_id, showing.pair_id) != (request.user.pk, pk):
         raise Http404
+    if onboarding.barrier(user=request.user, dataset=dataset):
+        messages.warning(request, onboarding.NOTHING_CHANGED)
+        return redirect("label", slug)
     if returned.keep(annotator=request.user, pair_id=pk, guideline_id=showing.guideline_id):
         messages.success(request, "Your label stays as it is.")
     else:

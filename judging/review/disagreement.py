@@ -39,6 +39,8 @@ from judging.scores.policies import Conflict, Invalid, Policy
 FEW = 500
 # What gold or a verdict may be asked for beside a choice and INVALID: that there is one which is valid.
 ANY_CHOICE = -2
+# A verdict, valid or not.
+GIVEN = -3
 
 
 class Kind(StrEnum):
@@ -55,11 +57,11 @@ class Kind(StrEnum):
 class Criteria:
     """What the pairs of a dataset must be like; what is None or empty is not asked for.
 
-    gold: a choice, or ANY_CHOICE. verdict, other_verdict: one of these, or INVALID. below: the run gives its likeliest
-    choice a probability below that. marked: the filter of distillation that has marked the pair in the run. people:
-    annotators who labelled the pair, and as what; own: what else the first one's label is like. winner: which of the
-    two generators gold prefers, or the run where winner_by_run, 1 for the first named, whichever way round the pair has
-    them. length: characters of both responses. source: "" is none.
+    gold: a choice, or ANY_CHOICE. verdict, other_verdict: one of these, or INVALID, or GIVEN. below: the run gives its
+    likeliest choice a probability below that. marked: the filter of distillation that has marked the pair in the run.
+    people: annotators who labelled the pair, and as what; own: what else the first one's label is like. winner: which
+    of the two generators gold prefers, or the run where winner_by_run, 1 for the first named, whichever way round the
+    pair has them. length: characters of both responses. source: "" is none.
     """
 
     dataset: Dataset
@@ -225,6 +227,8 @@ def _comparisons(criteria: Criteria) -> Composable:
 
 
 def _is(wanted: int, column: Composable) -> Composable:
+    if wanted == GIVEN:
+        return SQL("")
     if wanted == ANY_CHOICE:
         return SQL(" AND {} <> {}").format(column, Literal(INVALID))
     return SQL(" AND {} = {}").format(column, Literal(wanted))

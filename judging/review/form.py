@@ -13,8 +13,8 @@ from annotation.models import Dataset, Generator, Slot, User
 from annotation.people import shown_name
 from judging.filtering import FILTERS
 from judging.models import JudgeRun
-from judging.review.disagreement import ANY_CHOICE, Criteria, Kind
-from judging.review.label_fields import ANY, CHOICE_OPTIONS, CHOICES, NOT_A_CHOICE, LabelFields, said_words
+from judging.review.disagreement import ANY_CHOICE, GIVEN, Criteria, Kind
+from judging.review.label_fields import ANY, CHOICE_OPTIONS, CHOICES, NOT_A_CHOICE, SAID, LabelFields, said_words
 from judging.review.order import Order, Place, place_of
 from judging.scores.comparison import INVALID
 from judging.scores.policies import PRESETS, Policy, UnknownPolicyError, policy_named
@@ -88,7 +88,7 @@ class ReviewForm(LabelFields):
     other = _RunField(queryset=JudgeRun.objects.none(), required=False, empty_label="None", label="Other run")
     policy = forms.CharField(label="Policy", required=False, max_length=100)
     gold = _choice_field("Gold", ANY)
-    verdict = _choice_field("Verdict of the run", ANY, ("invalid", "Invalid"))
+    verdict = _choice_field("Verdict of the run", ANY, ("invalid", "Invalid"), SAID)
     below = forms.FloatField(
         label="Run less sure than",
         required=False,
@@ -379,6 +379,6 @@ class ReviewForm(LabelFields):
 
 
 def _choice(said: str) -> int | None:
-    if said == ANY[0]:
-        return ANY_CHOICE
+    if said in {ANY[0], SAID[0]}:
+        return ANY_CHOICE if said == ANY[0] else GIVEN
     return CHOICES[said].value if said else None

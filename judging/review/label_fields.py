@@ -12,6 +12,7 @@ from judging.models import JudgeRun
 from judging.review.label_filters import (
     Adjudicated,
     AfterReveal,
+    Counts,
     Fall,
     OwnLabel,
     Range,
@@ -25,6 +26,8 @@ CHOICES = {"1": Choice.FIRST, "2": Choice.SECOND, "tie": Choice.TIE}
 CHOICE_OPTIONS = [("", "Any"), ("1", "1"), ("2", "2"), ("tie", "Tie")]
 # Some choice, whichever.
 ANY = ("any", "1, 2 or tie")
+# A verdict, whether it is one of these or invalid.
+SAID = ("given", "any, valid or not")
 REST_WORDS = {Rest.SAME: "the same", Rest.OTHER: "another choice", Rest.ANY: "any"}
 FALL_WORDS = {
     Fall.UNANIMOUS: "All agree",
@@ -35,7 +38,11 @@ NOT_A_CHOICE = {"invalid_choice": "“%(value)s” is none of 1, 2 and tie."}
 
 
 class RangeField(forms.CharField):
-    """Two numbers as LOW-HIGH, where one may be missing; the second is not part of the range."""
+    """Two numbers as LOW-HIGH, where one may be missing; the second is not part of the range, but of Counts."""
+
+    def __init__(self, *, kind: type[Range] = Range, **options: Any):
+        super().__init__(**options)
+        self.kind = kind
 
     def to_python(self, said: object) -> Range | None:
         text = super().to_python(said)
@@ -45,9 +52,9 @@ class RangeField(forms.CharField):
         if found is None or text == "-":
             raise forms.ValidationError("Write a range as 10-20, from 10 on as 10-, and under 20 as -20.")
         low, high = (None if end is None else float(end) for end in found.groups())
-        if low is not None and high is not None and low >= high:
+        if low is not None and high is not None and (low > high or (low == high and self.kind is Range)):
             raise forms.ValidationError("The first number of a range is the smaller one.")
-        return Range(low, high)
+        return self.kind(low, high)
 
 
 def options(words: dict[Any, str], nothing: str = "Any") -> list[tuple[str, str]]:
@@ -55,7 +62,7 @@ def options(words: dict[Any, str], nothing: str = "Any") -> list[tuple[str, str]
 
 
 def said_words(said: str) -> str:
-    return dict([ANY]).get(said, said)
+    return dict([ANY, SAID]).get(said, said)
 
 
 class LabelFields(forms.Form):
@@ -79,8 +86,8 @@ class LabelFields(forms.Form):
         required=False,
         choices=options({AfterReveal.SEEN: "Saw what others said", AfterReveal.CHANGED: "Changed their mind"}),
     )
-    labels = RangeField(label="Labels of the pair, as 2-4", required=False)
-    raters = forms.CharField(label="Runs that count as a label, as 3,5", required=False, max_length=200)
+    labels = RangeField(kind=Counts, label="Labels of the pair, as 2-4", required=False)
+    raters = forms.CharField(label="Runs that count as a label, as 3,5", required=False, max_length=2000)
     fall = forms.ChoiceField(label="How people's labels fall", required=False, choices=options(FALL_WORDS))
     guideline = forms.CharField(label="Guidelines, as a revision's number or none", required=False, max_length=9)
     adjudicated = forms.ChoiceField(
@@ -180,7 +187,7 @@ class LabelFields(forms.Form):
             )
         if said["labels"]:
             also = f", with {', '.join(str(run.judge) for run in said['raters'])}" if said["raters"] else ""
-            yield "labels", f"{said['labels'].words} labels{also}"
+            yield "labels", f"labels: {said['labels'].words}{also}"
         if said["fall"]:
             yield "fall", f"people's labels: {FALL_WORDS[Fall(said['fall'])].lower()}"
         if said["guideline"]:

@@ -49,6 +49,23 @@ class Range:
         return low + high
 
 
+@dataclass(frozen=True)
+class Counts(Range):
+    """Whole numbers from low up to high, both in it."""
+
+    @property
+    def words(self) -> str:
+        if self.low is None:
+            return f"up to {self.high:.10g}"
+        if self.high is None:
+            return f"{self.low:.10g} or more"
+        return f"{self.low:.10g}" if self.low == self.high else f"{self.low:.10g} to {self.high:.10g}"
+
+    def on(self, value: Composable) -> Composable:
+        high = None if self.high is None else self.high + 1
+        return Range(self.low, high).on(value)
+
+
 class Rest(StrEnum):
     """What the majority of the other labels of a pair is, beside a choice: the annotator's own, another, or either."""
 

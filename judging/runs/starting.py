@@ -7,7 +7,7 @@ from django.db.models import Count
 
 from annotation.models import Dataset, Label, Pair, User
 from jobs import lifecycle
-from jobs.crews import MOST_WORKERS, stop
+from jobs.crews import MOST_WORKERS, stop, stop_leftovers
 from jobs.models import Job
 from judging.backends import PATHS, explains
 from judging.juries import JuryError, jury_facts
@@ -96,6 +96,7 @@ def continue_run(*, run: JudgeRun, created_by: User | None = None, send: bool = 
 
     Raises RunError.
     """
+    stop_leftovers(helpers_of(run), leader=run.job_id)
     with transaction.atomic():
         locked = _over(run)
         assert locked.job is not None
@@ -107,6 +108,7 @@ def continue_run(*, run: JudgeRun, created_by: User | None = None, send: bool = 
 
 def retry_failed(*, run: JudgeRun, created_by: User | None = None, send: bool = True) -> JudgeRun:
     """Ask again for the verdicts that failed. Invalid ones stay: they are what the judge said. Raises RunError."""
+    stop_leftovers(helpers_of(run), leader=run.job_id)
     with transaction.atomic():
         locked = _over(run)
         failed, _ = Verdict.objects.filter(run=locked, status=Verdict.Status.FAILED).delete()
@@ -191,7 +193,6 @@ def _over(run: JudgeRun) -> JudgeRun:
         raise RunError("Its verdicts came from a file: import a file with more of them.")
     if locked.job.is_live:
         raise RunError("The run is under way.")
-    stop(helpers_of(locked))
     if helpers_of(locked).live().exists():
         raise RunError("A worker of the run is still saving what it has. Go on in a moment.")
     return locked

@@ -139,7 +139,7 @@ def _cell(run: JudgeRun, table: Integers, measures: dict[str, Measure], query: s
     asked = {"policy": policy.name, "run": run.pk}
     judged, wrong = (
         urlencode(asked | more) + (f"&{query}" if query else "")
-        for more in ({"gold": "any", "verdict": "any"}, {"kind": "human_judge"})
+        for more in ({"gold": "any", "verdict": "given"}, {"kind": "human_judge"})
     )
     return JudgeCell(run, n, n - right, measures["accuracy"], measures["kappa"], judged, wrong)
 

@@ -12,7 +12,9 @@ const labelDrafts = (() => {
 
   const task = () => document.getElementById("task");
   const key = () => `${PREFIX}${task().dataset.user}:${task().dataset.pair}`;
-  const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+  // The server keeps no blanks around words.
+  const trimmed = (fields) => Object.entries(fields ?? {}).map(([name, value]) => [name, value.trim()]).sort();
+  const same = (one, other) => JSON.stringify(trimmed(one)) === JSON.stringify(trimmed(other));
   let copy = null; // what the browser keeps of the pair in view: see keep()
   let timer = 0;
   let sending = null; // the AbortController of what is on its way
@@ -82,7 +84,7 @@ const labelDrafts = (() => {
   }
 
   // `saved` and `decided` are the server's own times, of the draft and the decision on which this was written; `posted`
-  // is what was sent last, and `told` whether the server has said that it keeps all of this.
+  // is what was sent since the server last answered, and `told` whether it has said that it keeps all of this.
   function keep() {
     const { saved, decided } = task().dataset;
     write({ fields: said(), side: side(), saved, decided, told: false, at: Date.now() });
@@ -113,10 +115,11 @@ const labelDrafts = (() => {
   // differ between devices. Null: what the page brought.
   function whatStands(there) {
     const { saved, decided } = task().dataset;
-    if ((copy.decided ?? "") !== decided) return null; // decided since
-    const ours = (copy.saved ?? "") === saved || same(copy.posted, there);
+    const both = joined(there, copy.fields);
+    if ((copy.decided ?? "") !== decided) return copy.told || same(both, there) ? null : both; // decided since
+    const ours = (copy.saved ?? "") === saved || (copy.posted ?? []).some((fields) => same(fields, there));
     if (ours || !(copy.told || saved)) return copy.fields;
-    return copy.told ? null : joined(there, copy.fields); // written elsewhere since
+    return copy.told ? null : both; // written elsewhere since
   }
 
   // Neither the words that another device saved nor those that never left this one are lost.
@@ -141,8 +144,9 @@ const labelDrafts = (() => {
     403: "Kept in this browser. Sign in again to go on.",
     404: "This dataset is gone, or no longer yours to label. What you wrote is kept in this browser only: copy it if you need it.",
     409: "This pair was kept for you as long as it could be. Decide when you are ready: nothing is lost.",
-    412: "You have decided this pair since, in another tab or on another device. What you write here is not saved: open the pair again under Last decisions.",
+    412: "You have decided this pair since, in another tab or on another device. What you write here is kept in this browser: open the pair again under Last decisions, and it is there.",
     413: "This is more than the server takes. It is kept in this browser: shorten it, and it is saved.",
+    423: "You may not label this dataset at the moment. What you wrote is kept in this browser only.",
     422: "The server does not take this as it is: too long, or not fit to be kept. It is kept in this browser: change it, and it is saved.",
   };
 
@@ -155,7 +159,7 @@ const labelDrafts = (() => {
       return;
     }
     const fields = said();
-    write({ posted: fields });
+    write({ posted: [...(copy.posted ?? []), fields] });
     const answer = await post(form, fields);
     // Decided or passed on meanwhile.
     if (!copy || form !== document.getElementById("decide")) return;
@@ -193,7 +197,7 @@ const labelDrafts = (() => {
 
   function saved(when, fields) {
     task().dataset.saved = when;
-    write({ saved: when, told: same(copy.fields, fields) });
+    write({ saved: when, posted: [], told: same(copy.fields, fields) });
     if (copy.told && !Object.keys(fields).length) forget();
     say(`${back} Draft saved.`.trim());
   }

@@ -263,7 +263,7 @@ def test_answers_that_are_still_fresh_have_no_consequence_that_would_tell_which_
     assert not Standing.objects.exists()
 
 
-def test_labels_of_the_excluded_are_left_out_of_gold_and_the_pages_say_so(browser, annotator, dataset):
+def test_labels_are_left_out_of_gold_and_the_pages_say_so(browser, annotator, dataset):
     failing(dataset, browser, "exclude")
     labels = Label.objects.filter(annotator=annotator).count()
     assert labels

@@ -5,7 +5,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.urls import reverse
 
-from annotation import onboarding
+from annotation import onboarding, rework
 from annotation.adjudication_queue import adjudicate_unanimous
 from annotation.controls import set_control
 from annotation.left_out import ids_left_out
@@ -13,9 +13,11 @@ from annotation.models import (
     Adjudication,
     Choice,
     Control,
+    Dataset,
     Draft,
     Label,
     LateDecision,
+    Rework,
     Role,
     Slot,
     Standing,
@@ -44,7 +46,7 @@ def say(reviewer, annotator, dataset):
 
     def say_it(action: str) -> None:
         change = reverse("standing_change", args=["plain", annotator.pk])
-        assert team.post(change, {"action": action, "note": "Please call me."}).status_code == 302
+        assert team.post(change, {"action": action, "note": f"Please {action}."}).status_code == 302
 
     return say_it
 
@@ -55,7 +57,7 @@ def test_a_pause_holds_in_a_dataset_that_asks_for_no_qualification(annotator, sa
     say("pause")
     text = browser.get(PAGE).text
     assert "is paused" in text
-    assert "Please call me." in text
+    assert "Please pause." in text
     assert not fields(browser.get(PAGE))
     assert not Slot.objects.filter(state=Slot.State.CLAIMED).exists()
     say("go_on")
@@ -111,16 +113,46 @@ def test_an_earlier_decision_stands_while_its_annotator_is_paused_and_what_they_
     assert Draft.objects.get().fields["rationale"] == "On second thoughts."
 
 
+def test_what_looks_at_a_standing_of_before_changes_nothing_else_of_it(annotator, dataset, reviewer):
+    """A reviewer leaves the labels out while what follows from control pairs is found out."""
+    Standing.objects.create(dataset=dataset, annotator=annotator)
+    read_before = Standing.objects.get()
+    onboarding.leave_out(standing=Standing.objects.get(), note="Out.", by=reviewer)
+    onboarding.pause(standing=read_before, note="Wrong.", by=None)
+    found = Standing.objects.get()
+    assert (found.state, found.note, found.left_out, found.left_out_note) == ("paused", "Wrong.", True, "Out.")
+
+
+def test_a_paused_person_keeps_no_label_that_came_back_and_is_shown_nothing(annotator, say, dataset, reviewer):
+    Dataset.objects.update(reveals=True)
+    browser = signed_in(annotator)
+    form = fields(browser.get(PAGE))
+    browser.post(PAGE, {**form, "choice": "1"})
+    label = Label.objects.get()
+    rework.send_back(label_id=label.pk, comment="Please look again.", by=reviewer)
+    showing = fields(browser.get(reverse("label_pair", args=["plain", label.pair_id])))["showing"]
+    say("pause")
+    for name, said in [("rework_keep", {"showing": showing}), ("reveal_pair", {})]:
+        page = browser.post(reverse(name, args=["plain", label.pair_id]), said, follow=True)
+        assert "so nothing was changed" in page.text, name
+    label.refresh_from_db()
+    assert label.revealed_at is None
+    assert Rework.objects.open().count() == 1
+
+
 @pytest.mark.parametrize(("first", "second"), [("pause", "leave_out"), ("leave_out", "pause")])
 def test_a_pause_and_labels_left_out_of_gold_do_not_end_each_other(annotator, say, dataset, first, second):
     factories.make_label(annotator=annotator, pair=dataset.pairs.first())
     say(first)
     say(second)
-    assert "is paused" in signed_in(annotator).get(PAGE).text
+    text = signed_in(annotator).get(PAGE).text
+    assert "is paused" in text
+    assert "Please pause." in text
     assert ids_left_out(dataset) == [annotator.pk]
     say("go_on")
     assert ids_left_out(dataset) == [annotator.pk]
     assert fields(signed_in(annotator).get(PAGE))
+    assert "Please leave_out." in signed_in(annotator).get(reverse("onboarding", args=["plain"])).text
     say("count_again")
     assert ids_left_out(dataset) == []
 
@@ -156,18 +188,22 @@ def test_bulk_adjudication_takes_labels_that_are_left_out_as_not_given(reviewer)
 
 @pytest.mark.django_db(transaction=True)
 def test_standings_of_before_are_parted_and_joined_again():
-    standing = Standing.objects.create(dataset=factories.make_dataset(), annotator=factories.make_user())
-    paused = Standing.objects.create(
-        dataset=standing.dataset, annotator=factories.make_user(), state="paused", left_out=True
-    )
+    dataset = factories.make_dataset()
+    before = ["qualified", "learning", "failed", "paused"]
+    made = [
+        Standing.objects.create(
+            dataset=dataset, annotator=factories.make_user(), state=state, note="n", left_out=True, left_out_note="out"
+        )
+        for state in before
+    ]
     latest = MigrationExecutor(connection).loader.graph.leaf_nodes("annotation")
     try:
-        Standing.objects.filter(pk=standing.pk).update(left_out=True, state="qualified")
         MigrationExecutor(connection).migrate([("annotation", "0020_control_pairs_want_no_labels")])
         with connection.cursor() as cursor:
-            cursor.execute("SELECT id, state FROM annotation_standing ORDER BY id")
-            assert cursor.fetchall() == [(standing.pk, "excluded"), (paused.pk, "paused")]
+            cursor.execute("SELECT state, note FROM annotation_standing ORDER BY id")
+            assert cursor.fetchall() == [*[("excluded", "out")] * 3, ("paused", "n")]
     finally:
         MigrationExecutor(connection).migrate(latest)
-    standing.refresh_from_db()
-    assert (standing.state, standing.left_out) == ("qualified", True)
+    fields = ("state", "note", "left_out", "left_out_note")
+    after = Standing.objects.filter(pk__in=[each.pk for each in made]).order_by("pk").values_list(*fields)
+    assert list(after) == [*[("qualified", "", True, "out")] * 3, ("paused", "n", False, "")]

@@ -47,18 +47,31 @@ def test_what_was_written_later_on_another_device_stands(open_page, label_page, 
     expect_words(label_page, "On the phone")
     write(label_page, "At the desk again")
 
-    # A decision is later than what was begun before it, be that saved or not.
+    # A decision is later than what was begun before it.
     phone.reload()
     expect_words(phone, "At the desk again")
-    label_page.route(DRAFT, lambda route: route.abort())
-    label_page.locator("#rationale").fill("Begun, and never sent")
-    expect(label_page.locator("#draft-word")).to_contain_text("can't be reached")
     phone.locator("#rationale").fill("Decided")
     phone.locator("#task").focus()
     press_and_wait(phone, "1")
     label_page.goto(f"{LABEL}pair/{pair}/")
     expect_words(label_page, "Decided")
     assert label_page.evaluate("() => localStorage.length") == 0
+
+
+def test_words_that_were_never_sent_outlive_a_decision_on_another_device(open_page, label_page, annotator):
+    pair = pair_in_view(label_page)
+    label_page.route(DRAFT, lambda route: route.abort())
+    label_page.locator("#rationale").fill("Begun, and never sent")
+    expect(label_page.locator("#draft-word")).to_contain_text("can't be reached")
+    phone = open_page(LABEL, user=annotator)
+    phone.locator("#rationale").fill("Decided")
+    phone.locator("#task").focus()
+    press_and_wait(phone, "1")
+    label_page.unroute(DRAFT)
+    label_page.goto(f"{LABEL}pair/{pair}/")
+    expect_words(label_page, "Decided\n\nBegun, and never sent")
+    expect(label_page.locator("#draft-word")).to_contain_text("is back. Draft saved.")
+    assert Label.objects.get().rationale == "Decided"
 
 
 def test_words_that_never_left_one_device_stand_beside_those_of_another(open_page, label_page, annotator):
@@ -99,10 +112,21 @@ def test_a_lost_answer_makes_nobody_another_device(label_page):
     label_page.locator("#rationale").fill("It arrived")
     expect(label_page.locator("#draft-word")).to_contain_text("can't be reached")
     assert Draft.objects.get().fields == {"rationale": "It arrived"}
-    label_page.locator("#rationale").fill("So it did")
+    label_page.unroute(DRAFT)
+    label_page.route(DRAFT, lambda route: route.abort())
+    with label_page.expect_event("requestfailed"):
+        label_page.locator("#rationale").fill("This did not")
     label_page.unroute(DRAFT)
     label_page.reload()
-    expect_words(label_page, "So it did")
+    expect_words(label_page, "This did not")
+
+
+def test_blanks_around_the_words_are_nothing_to_bring_back(label_page):
+    write(label_page, "Half a thought ")
+    label_page.reload()
+    expect_words(label_page, "Half a thought ")
+    # The server's word for what it kept; the browser has nothing to add to it.
+    expect(label_page.locator("#draft-word")).to_have_text("What you had begun to say is back.")
 
 
 def test_a_draft_on_its_way_is_called_back_when_the_pair_is_decided(label_page):
@@ -149,6 +173,7 @@ def test_what_the_server_does_not_take_is_told_and_tried_again_only_where_that_m
         (413, "more than the server takes", 1),
         (422, "does not take this as it is", 1),
         (412, "You have decided this pair since", 1),
+        (423, "You may not label this dataset at the moment", 1),
         (418, "does not take this (418)", 1),
         (429, "could not save this yet (429)", 2),
         (503, "could not save this yet (503)", 2),

@@ -136,7 +136,9 @@ def test_a_checkpoint_becomes_a_judge_in_one_click(client, run, monkeypatch, tmp
     assert judge.runs.count() == 1
     assert "tiny judge, epoch 1" in client.get(run.get_absolute_url()).content.decode()
     refused = client.post(
-        reverse("checkpoint_answers", args=[checkpoint.pk]), {"dataset": judged.dataset.slug}, follow=True
+        reverse("checkpoint_answers", args=[checkpoint.pk]),
+        {"dataset": judged.dataset.slug, "workers": "1"},
+        follow=True,
     )
     assert "A judge writes verdicts" in refused.content.decode()
 

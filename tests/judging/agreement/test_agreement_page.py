@@ -106,7 +106,7 @@ def test_of_somebody_left_out_of_gold_a_judge_is_not_held_against_the_labels(cli
     run = JudgeRun.objects.first()
     before = client.get(page_url(run=run.pk)).context["numbers"].rest
     left_out = User.objects.get(username="cy")
-    Standing.objects.create(dataset=filled, annotator=left_out, state=Standing.State.EXCLUDED)
+    Standing.objects.create(dataset=filled, annotator=left_out, left_out=True)
     answer = client.get(page_url(run=run.pk))
     after = answer.context["numbers"].rest
     assert after[:3] == before[:3]
