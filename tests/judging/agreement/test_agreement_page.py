@@ -132,6 +132,17 @@ def test_every_number_on_the_page_leads_to_its_pairs(client, reviewer, filled):
     assert not bare
 
 
+def test_counts_on_the_page_of_the_dataset_lead_to_their_pairs(client, reviewer, filled):
+    page = reverse("dataset", args=["filled"])
+    found = counts_on(client.get(page).content.decode())
+    assert {"/datasets/filled/review/?fall=unanimous", "/datasets/filled/review/?fall=majority"} <= dict(found).keys()
+    for link, number in found:
+        assert client.get(link.replace("/review/?", "/review/count/?")).content.decode().strip() == str(number), link
+    # Lists are by all labels, and these numbers are not.
+    Standing.objects.create(dataset=filled, annotator=User.objects.get(username="cy"), left_out=True)
+    assert "?fall=" not in client.get(page).content.decode()
+
+
 def plain_numbers(place: str) -> str:
     """What is left, if there is a number in it, when links, intervals, times and zeros are gone."""
     left = re.sub(r'<a .*?</a>|<span class="interval">.*?</span>|<time.*?</time>|<[^>]*>', " ", place).strip()
