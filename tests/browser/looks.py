@@ -18,6 +18,8 @@ SCREENSHOTS = os.environ.get("SCREENSHOTS")
 # The admin's colours turn slowly.
 SETTLED = """() => Promise.allSettled(
   document.getAnimations().filter((one) => one instanceof CSSTransition).map((one) => one.finished))"""
+# For the narrow look: what is folded is looked at, too.
+UNFOLD = "() => document.querySelectorAll('main details').forEach((one) => { one.open = true; })"
 # What the Tab key comes to first: something that is to be seen.
 FOCUSED = """() => {
   const found = document.activeElement, box = found.getBoundingClientRect();
@@ -32,6 +34,8 @@ def complaints_about(page: Page, name: str, *, without: Sequence[str] = ()) -> l
     for look, told in LOOKS.items():
         page.set_viewport_size(told["viewport"])
         page.emulate_media(color_scheme=told["color_scheme"])
+        if look == "phone and dark":
+            page.evaluate(UNFOLD)
         page.evaluate(SETTLED)
         complaints += [f"{name}, {look}: {violation}" for violation in violations(page, without=without)]
         if SCREENSHOTS:
