@@ -10,6 +10,13 @@ from annotation.progress import own_progress
 from annotation.remarks import Remarks
 
 
+def put_back(*, user: User, pair_id: int, remarks: Remarks, swapped: bool) -> None:
+    """Keep what was said with a decision that counts for nothing: should the pair come back, the words are there."""
+    if fields := remarks.stored(swapped=swapped):
+        values = {"fields": fields, "saved_at": timezone.now(), "decided_at": None}
+        Draft.objects.update_or_create(pair_id=pair_id, annotator=user, defaults=values)
+
+
 class OvertakenError(Exception):
     """The pair was decided since this was written: on a slow network, in another tab, on another device."""
 

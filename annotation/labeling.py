@@ -144,10 +144,10 @@ def was_passed_on(*, user: User, pair_id: int) -> bool:
 
 
 def keep_apart(*, user: User, pair_id: int, decision: Decision) -> None:
-    """Keep a decision for which there is no slot. The first one stands."""
+    """Keep a decision for which there is no slot. Of several about one pair the latest stands."""
     said = decision.said | {"shown_swapped": decision.swapped, "seconds": decision.seconds}
     with transaction.atomic():
-        LateDecision.objects.get_or_create(pair_id=pair_id, annotator=user, defaults=said)
+        LateDecision.objects.update_or_create(pair_id=pair_id, annotator=user, defaults=said)
         Draft.objects.filter(pair=pair_id, annotator=user).delete()
 
 

@@ -6,10 +6,12 @@ from random import Random
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.urls import reverse
 from django.utils import timezone
 
 from annotation import assignment, controls, prepared
-from annotation.models import Choice, Control, ControlAnswer, Dataset, Standing, User
+from annotation.models import Choice, Control, ControlAnswer, Dataset, Role, Standing, User
+from annotation.notifications import notify
 
 Use, State = Control.Use, Standing.State
 NOTHING_CHANGED = "You may not label this dataset at the moment, so nothing was changed."
@@ -130,6 +132,10 @@ def answer_qualification(*, user: User, control: Control, choice: Choice, swappe
             standing.state = State.QUALIFIED if result and result.passed else State.FAILED
             standing.changed_at, standing.changed_by = timezone.now(), None
             standing.save()
+            if standing.state == State.FAILED:
+                reviewers = User.objects.filter(is_active=True, role=Role.REVIEWER)
+                text = f"{user} did not pass the qualification round of {dataset}. You can give them another one."
+                notify(people=reviewers, text=text, path=reverse("standings", args=[dataset.slug]))
 
 
 def result_of(standing: Standing) -> Result | None:

@@ -5,10 +5,12 @@ from datetime import datetime
 from itertools import combinations
 
 import numpy as np
+from django.db.models import Count
 from django.utils import timezone
 
 from annotation.agreement import Measure
-from annotation.models import Dataset, User
+from annotation.left_out import ids_left_out
+from annotation.models import Dataset, Label, User
 from annotation.slots import labels_not_wanted
 from judging import charts
 from judging.models import JudgeRun
@@ -44,6 +46,10 @@ class TwoPeople:
 
 @dataclass(frozen=True)
 class DatasetNumbers:
+    """labels and fully_labelled are of all labels: they tell how far labelling is. The others are without labels that
+    are left out of gold.
+    """
+
     pairs: int
     prompts: int
     labels: int
@@ -64,7 +70,7 @@ class DatasetNumbers:
     def distribution(self) -> list[tuple[str, int, str, str]]:
         """(choice, labels, where its part of a bar of 100 begins, how wide it is), in the order 1, tie, 2."""
         order = [1, 0, 2]
-        shares = np.array([100 * self.choices[choice] / max(self.labels, 1) for choice in order])
+        shares = np.array([100 * self.choices[choice] / max(sum(self.choices), 1) for choice in order])
         starts = np.cumsum(shares) - shares
         return [
             (CHOICES[choice], self.choices[choice], f"{start:.2f}", f"{share:.1f}")
@@ -97,11 +103,19 @@ def numbers_of(*, dataset: Dataset, wait: bool) -> DatasetNumbers | None:
         return None
     evidence = read_people(dataset)
     less = labels_not_wanted().get(dataset.pk, 0)
-    return kept(f"dataset-numbers:{dataset.pk}:{less}", content_of(evidence), lambda: arrange(evidence, less))
+    made = _made(dataset) if ids_left_out(dataset) else None
+    name = ":".join(str(part) for part in ("dataset-numbers", dataset.pk, less, *(made or ())))
+    return kept(name, content_of(evidence), lambda: arrange(evidence, less, made))
 
 
-def arrange(evidence: Evidence, less: int) -> DatasetNumbers:
-    """The numbers; `less` labels are not wanted, of control pairs."""
+def _made(dataset: Dataset) -> tuple[int, int]:
+    """Labels, and pairs that have as many as are wanted, with those that are left out of gold."""
+    by_pair = Label.objects.filter(pair__dataset=dataset).values("pair").annotate(n=Count("pk")).order_by()
+    return sum(by_pair.values_list("n", flat=True)), by_pair.filter(n__gte=max(dataset.labels_per_pair, 1)).count()
+
+
+def arrange(evidence: Evidence, less: int, made: tuple[int, int] | None = None) -> DatasetNumbers:
+    """The numbers; `less` labels are not wanted, of control pairs. made: as _made, where evidence lacks labels."""
     humans = humans_of(evidence)
     a_pair = np.bincount(evidence.label_pairs, minlength=evidence.n_pairs)
     wanted = evidence.dataset.labels_per_pair
@@ -110,9 +124,9 @@ def arrange(evidence: Evidence, less: int) -> DatasetNumbers:
     return DatasetNumbers(
         pairs=evidence.n_pairs,
         prompts=len(np.unique(evidence.prompts)),
-        labels=len(evidence.label_pairs),
+        labels=made[0] if made else len(evidence.label_pairs),
         wanted=evidence.n_pairs * wanted - less,
-        fully_labelled=int((a_pair >= wanted).sum()) if wanted else 0,
+        fully_labelled=(made[1] if made else int((a_pair >= wanted).sum())) if wanted else 0,
         choices=np.bincount(evidence.label_choices, minlength=3).tolist(),
         adjudicated=int((evidence.adjudications >= 0).sum()),
         humans=humans,

@@ -18,7 +18,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from annotation import assignment, failing, labeling, mixing, onboarding, prepared
 from annotation import rework as returned
 from annotation.adjudication import AdjudicatedError
-from annotation.drafts import OvertakenError, keep_draft
+from annotation.drafts import OvertakenError, keep_draft, put_back
 from annotation.label_forms import DecisionForm, SkipForm
 from annotation.label_page import page_context
 from annotation.models import Dataset, Slot
@@ -127,6 +127,7 @@ def _decide_late(request: HttpRequest, dataset: Dataset, form: DecisionForm) -> 
         return _next(request, dataset, status=409)
     if onboarding.barrier(user=request.user, dataset=dataset):
         labeling.keep_apart(**late)
+        put_back(user=request.user, pair_id=form.pair_id, remarks=form.remarks, swapped=form.decision.swapped)
         messages.warning(request, NOT_NOW)
     elif stop_for(user=request.user, dataset=dataset) is Stop.QUOTA:
         labeling.keep_apart(**late)
@@ -145,10 +146,17 @@ def _decide_without_being_asked(request: HttpRequest, dataset: Dataset) -> HttpR
         messages.info(request, NO_LONGER.format(dataset=dataset))
         return redirect("home")
     form = DecisionForm(request.POST, dataset=dataset)
-    if request.method != "POST" or not form.is_valid() or not form.was_shown_to(request.user):
+    if request.method != "POST" or (form.is_valid() and not form.was_shown_to(request.user)):
         raise Http404
-    labeling.keep_apart(user=request.user, pair_id=form.pair_id, decision=form.decision)
-    messages.warning(request, NOT_YOURS)
+    if form.is_valid():
+        labeling.keep_apart(user=request.user, pair_id=form.pair_id, decision=form.decision)
+        put_back(user=request.user, pair_id=form.pair_id, remarks=form.remarks, swapped=form.decision.swapped)
+        messages.warning(request, NOT_YOURS)
+    elif stop_for(user=request.user, dataset=dataset):
+        # Not whole, as when a reason has come to be required: what they wrote is in their draft.
+        messages.warning(request, NO_LONGER.format(dataset=dataset))
+    else:
+        raise Http404
     return HttpResponseClientRedirect(reverse("home")) if request.htmx else redirect("home")
 
 
@@ -163,6 +171,8 @@ def label_pair(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     if slot is None:
         raise Http404
     if slot.state == Slot.State.CLAIMED:
+        return redirect("label", slug)
+    if request.method != "POST" and onboarding.barrier(user=request.user, dataset=dataset):
         return redirect("label", slug)
     form = DecisionForm(request.POST, dataset=dataset) if request.method == "POST" else None
     if form is None or not form.is_valid():

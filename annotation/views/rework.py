@@ -27,7 +27,8 @@ def rework(request: HttpRequest, slug: str) -> HttpResponse:
     """The annotator's pairs that they are asked to look at again."""
     dataset = get_object_or_404(Dataset.objects.labelled_by(request.user), slug=slug)
     queue = rework_lists.own_queue(request.user, dataset=dataset)
-    return render(request, "annotation/rework.html", {"dataset": dataset, "queue": queue})
+    barrier = onboarding.barrier(user=request.user, dataset=dataset)
+    return render(request, "annotation/rework.html", {"dataset": dataset, "queue": queue, "barrier": barrier})
 
 
 @require_POST

@@ -22,6 +22,7 @@ from annotation.models import (
     Slot,
     Standing,
 )
+from judging.dataset_page import numbers_of
 from tests import factories
 from tests.annotation.label_page import fields, signed_in
 
@@ -86,6 +87,67 @@ def test_a_pair_that_was_taken_as_the_pause_came_is_not_labelled_either(annotato
     assert not Label.objects.exists()
     assert LateDecision.objects.count() == 1
     assert not Slot.objects.exclude(state=Slot.State.FREE).exists()
+
+
+def test_of_what_is_sent_while_paused_the_latest_is_kept_and_the_words_are_there_when_the_pair_is(annotator, say):
+    browser = signed_in(annotator)
+    form = fields(browser.get(PAGE))
+    for words in ("First words.", "Second words."):
+        say("pause")
+        browser.post(PAGE, {**form, "choice": "2", "rationale": words})
+        assert LateDecision.objects.get().rationale == words
+        say("go_on")
+        page = browser.get(PAGE)
+        assert fields(page)["pair"] == form["pair"]
+        assert words in page.text
+    browser.post(PAGE, {**fields(page), "choice": "1", "rationale": "Third."})
+    assert (Label.objects.get().rationale, Draft.objects.count()) == ("Third.", 0)
+
+
+def test_who_is_taken_off_and_sends_less_than_is_asked_for_by_now_is_told_kindly(annotator, dataset):
+    browser = signed_in(annotator)
+    browser.post(PAGE, {**fields(browser.get(PAGE)), "choice": "1"})
+    form = fields(browser.get(PAGE))
+    Dataset.objects.update(everyone_labels=False, rationale="required")
+    page = browser.post(PAGE, {**form, "choice": "1"}, follow=True)
+    assert "You no longer label" in page.text
+    assert not LateDecision.objects.exists()
+
+
+def test_a_paused_person_is_not_invited_to_look_at_what_came_back(annotator, say, reviewer):
+    browser = signed_in(annotator)
+    form = fields(browser.get(PAGE))
+    browser.post(PAGE, {**form, "choice": "1"})
+    rework.send_back(label_id=Label.objects.get().pk, comment="Please look again.", by=reviewer)
+    assert "1 to look at again" in browser.get(reverse("home")).text
+    say("pause")
+    assert "to look at again" not in browser.get(reverse("home")).text
+    text = browser.get(reverse("rework", args=["plain"])).text
+    assert "these pairs wait until you may" in text
+    assert "Look at the first" not in text
+    assert browser.get(reverse("label_pair", args=["plain", form["pair"]])).url == PAGE
+
+
+def test_reviewers_are_told_of_a_round_that_was_not_passed(annotator, reviewer):
+    gated = factories.make_dataset(pass_percent=75)
+    control = set_control(
+        pair=factories.make_pair(dataset=gated), use="qualification", choice=Choice.FIRST, explanation="", by=reviewer
+    )
+    onboarding.answer_qualification(user=annotator, control=control, choice=Choice.TIE, swapped=False, seconds=1)
+    assert "did not pass the qualification round" in reviewer.notifications.get().text
+
+
+def test_how_far_a_dataset_is_counts_labels_that_are_left_out_of_gold(annotator, dataset):
+    Dataset.objects.update(labels_per_pair=2)
+    dataset.refresh_from_db()
+    for pair in dataset.pairs.all()[:2]:
+        factories.make_label(pair=pair, annotator=annotator)
+    factories.make_label(pair=dataset.pairs.first(), annotator=factories.make_user())
+    before = numbers_of(dataset=dataset, wait=True)
+    Standing.objects.create(dataset=dataset, annotator=annotator, left_out=True)
+    after = numbers_of(dataset=dataset, wait=True)
+    assert (before.labels, before.fully_labelled) == (after.labels, after.fully_labelled) == (3, 1)
+    assert (sum(before.choices), sum(after.choices)) == (3, 1)
 
 
 def test_the_same_decision_again_after_a_pause_changes_nothing(annotator, say):
