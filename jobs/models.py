@@ -133,6 +133,9 @@ class Job(models.Model):
         waited = timezone.now() - self.attempts.get(number=self.attempt_number).due_at
         if waited < timedelta(0):
             return f"Attempt {self.attempt_number} begins in {in_words(-waited)}."
+        busy = Job.objects.filter(queue=self.queue, state__in=[self.State.RUNNING, self.State.CANCELLING])
+        if first := busy.order_by("started_at").first():
+            return f"Waiting for a worker of the queue “{self.queue}”, which is at “{first.title}”."
         if waited > timedelta(seconds=settings.JOB_STALE_SECONDS):
             return f"No worker took it for {in_words(waited)}. Is one running for the queue “{self.queue}”?"
         return "Waiting for a worker."

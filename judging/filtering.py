@@ -114,10 +114,22 @@ def job_of(run: JudgeRun) -> Job | None:
 
 
 def filter_run(running: Running) -> None:
-    """All marks of a run in one transaction: what was marked before stands until then."""
+    """The work of the job."""
     run = JudgeRun.objects.filter(pk=running.subject_id).first()
-    if run is None:
-        return
+    if run is not None:
+        mark(run=run, running=running)
+
+
+def is_due(run: JudgeRun) -> bool:
+    """The run was never filtered, or has verdicts that came since."""
+    job = job_of(run)
+    if job is None or job.started_at is None:
+        return not FilterMark.objects.filter(run=run).exists()
+    return job.finished_at is not None and Verdict.objects.filter(run=run, created_at__gt=job.started_at).exists()
+
+
+def mark(*, run: JudgeRun, running: Running) -> None:
+    """All marks of a run in one transaction: what was marked before stands until then."""
     running.progress(0, len(FILTERS), "Filtering")
     with running.writing():
         FilterMark.objects.filter(run=run).delete()

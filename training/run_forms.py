@@ -78,7 +78,7 @@ class JudgeSnapshotForm(SnapshotForm):
         widget=forms.CheckboxSelectMultiple,
         choices=[(name, each.title) for name, each in FILTERS.items()],
         initial=list(FILTERS),
-        help_text="Marks are made on the run's page of filters; what is not marked there yet is not left out.",
+        help_text="The run's page of filters tells what each marks; labels that came since are marked first.",
     )
     corrections = forms.BooleanField(label="Apply what audits found", required=False, initial=True)
     swap = forms.BooleanField(

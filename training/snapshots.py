@@ -18,7 +18,7 @@ from jobs.running import Running
 from judging import artifacts
 from judging.artifacts import hash_of
 from judging.audits.weights import LabelWeights, NoWeightsError, label_weights
-from judging.filtering import FILTERS
+from judging.filtering import FILTERS, is_due, mark
 from judging.models import Audit, JudgeRun, Verdict
 from training.artifacts import snapshot_folder
 from training.leakage import leaks
@@ -117,6 +117,10 @@ def build(running: Running) -> None:
     found = _leaks(running, recipe)
     if found and recipe.leaks == "refuse" and not snapshot.override:
         raise PermanentError(_refusal(found))
+    if isinstance(recipe, JudgeRecipe) and recipe.filters:
+        run = JudgeRun.objects.filter(pk=recipe.run).first()
+        if run is not None and is_due(run):
+            mark(run=run, running=running)
     leaking = {key for of_set in found.values() for key in of_set} if recipe.leaks == "leave_out" else set()
     card = _write(running, draft, recipe, leaking)
     card["leaks"] = {slug: len(keys) for slug, keys in found.items()}
@@ -155,8 +159,7 @@ def _write(running: Running, draft: Path, recipe: Recipe, leaking: set[str]) -> 
                 choices[int(sample.row["choice"])] += 1  # type: ignore[call-overload]
             running.progress(number, None, "Writing samples")
     if not done[TRAIN]:
-        left = ", ".join(f"{n} {why}" for why, n in taken.counts.items())
-        raise PermanentError(f"Nothing is left to learn from ({left}). Switch filters off, or take another run.")
+        raise PermanentError(_nothing_left(recipe, taken))
     return {
         "samples": done[TRAIN],
         "held_out": done[HELD_OUT],
@@ -165,6 +168,15 @@ def _write(running: Running, draft: Path, recipe: Recipe, leaking: set[str]) -> 
         "taken": dict(taken.counts),
         "choices": {str(choice): n for choice, n in sorted(choices.items())},
     } | _weighed(taken.weights)
+
+
+def _nothing_left(recipe: Recipe, taken: Taken) -> str:
+    if not isinstance(recipe, JudgeRecipe):
+        who = recipe.generator
+        whose = f"{who} has answered none of its prompts" if who else "none of its prompts has a reference"
+        return f"There is nothing to learn from in {recipe.dataset}: {whose}. Take another generator or dataset."
+    left = ", ".join(f"{n} {why}" for why, n in taken.counts.items())
+    return f"Nothing is left to learn from ({left}). Switch filters off, or take another run."
 
 
 def _weighed(weights: LabelWeights | None) -> dict:

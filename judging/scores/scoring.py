@@ -292,12 +292,14 @@ def _share_of_first(said: Integers, bootstrap: PromptBootstrap) -> Measure:
 
 
 def _comparisons(gold: Integers, choices: list[Said], bootstrap: PromptBootstrap) -> list[Comparison]:
-    """Each two judges, and each judge with each baseline; p by Holm over all of them together."""
-    found = [
+    """Each two judges, and each judge with each baseline, that decided the same pairs; p by Holm over all together."""
+    every = [
         Comparison(a, b, paired(gold, said_a, said_b, bootstrap), 1.0)
         for (a, said_a, run_a), (b, said_b, run_b) in combinations(choices, 2)
         if not (_is_baseline(run_a) and _is_baseline(run_b))
     ]
+    # A judge that has said nothing yet is told from nobody, and would cost the others of Holm's level.
+    found = [comparison for comparison in every if comparison.paired.n]
     adjusted = holm([comparison.paired.p for comparison in found])
     return [replace(comparison, p_holm=float(p)) for comparison, p in zip(found, adjusted, strict=True)]
 

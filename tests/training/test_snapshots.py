@@ -7,11 +7,13 @@ from collections.abc import Iterable
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db.models import F
 from django.utils import timezone
 
-from annotation.models import Choice, Dataset
+from annotation.models import Choice, Dataset, Generator, Pair
 from jobs.errors import PermanentError
 from jobs.running import run_here
+from judging import filtering
 from judging.artifacts import hash_of
 from judging.audits.weights import label_weights
 from judging.models import Audit, AuditItem, FilterMark, JudgeRun, Verdict
@@ -97,6 +99,30 @@ def test_filters_and_audits_decide_what_is_learnt(labels):
     assert rows[items[2].pair_id]["choice"] == items[2].distilled
     taken = snapshot.card["taken"]
     assert (taken["left out by filters"], taken["left out by audits"], taken["corrected by audits"]) == (1, 1, 1)
+
+
+def test_labels_that_were_never_filtered_are_filtered_first_and_again_when_more_have_come(labels):
+    def twin(choice: int) -> Pair:
+        pair = factories.make_pair(dataset=labels.dataset, texts=("The same.", "The same."), generators=("one", "two"))
+        Verdict.objects.create(run=labels, pair=pair, choice=choice, reason="", raw="x")
+        return pair
+
+    twin(1)
+    alike = labels.dataset.pairs.filter(response_1__text=F("response_2__text")).count()
+    recipe = JudgeRecipe(run=labels.pk, filters=["identical"], held_out=0)
+    assert make(recipe, name="first").card["taken"]["left out by filters"] == alike
+    job = filtering.ask(run=labels, by=factories.make_user())
+    run_here(job=job, out=io.StringIO())
+    twin(2)
+    assert make(recipe, name="second").card["taken"]["left out by filters"] == alike + 1
+
+
+def test_a_candidate_without_answers_is_told_what_is_missing():
+    dataset = factories.make_dataset(slug="bare", purpose=Dataset.Purpose.TRAIN)
+    made_pairs(dataset, 2, seed=5)
+    Generator.objects.create(name="silent")
+    with pytest.raises(PermanentError, match="silent has answered none of its prompts"):
+        make(CandidateRecipe(dataset="bare", generator="silent", held_out=0))
 
 
 def test_the_latest_audit_of_a_label_speaks_also_where_it_finds_it_right(labels):

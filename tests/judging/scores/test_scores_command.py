@@ -203,3 +203,10 @@ def test_the_table_is_for_reading():
     ):
         assert words in text
     assert not re.search(r"\bnan\b", text)
+
+
+def test_a_judge_that_has_said_nothing_yet_is_compared_with_nobody():
+    make_scored_dataset()
+    before = scores("scored")["comparisons"]
+    JudgeRun.objects.create(judge=make_judge("silent"), dataset=Dataset.objects.get(slug="scored"))
+    assert scores("scored")["comparisons"] == before
