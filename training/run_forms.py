@@ -29,7 +29,11 @@ class SnapshotForm(forms.Form):
     """What both kinds share."""
 
     name = forms.CharField(max_length=100, help_text="As it is called in lists and on cards.")
-    size = forms.IntegerField(min_value=1, required=False, help_text="At most so many, drawn by the seed. Empty: all.")
+    size = forms.IntegerField(
+        min_value=1,
+        required=False,
+        help_text="At most so many, drawn by the seed, before copies are added. Empty: all.",
+    )
     held_out = forms.FloatField(
         label="Share of prompts kept aside",
         initial=0.02,
@@ -70,7 +74,10 @@ class RunChoice(forms.ModelChoiceField):
 
 class JudgeSnapshotForm(SnapshotForm):
     run = RunChoice(
-        JudgeRun.objects.none(), label="Labels of", empty_label="Choose a run", help_text="Runs over train datasets."
+        JudgeRun.objects.none(),
+        label="Labels of",
+        empty_label="Choose a run",
+        help_text="Runs over datasets that are no test sets.",
     )
     filters = forms.MultipleChoiceField(
         label="Leave out what these filters marked",

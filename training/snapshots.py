@@ -211,8 +211,8 @@ def _refusal(found: Mapping[str, list[str]]) -> str:
         shown = "; ".join(key.partition("\0")[0][:80] for key in keys[:SHOWN_LEAKS])
         parts.append(f"{len(keys)} prompts of the test set {slug} or nearly so ({shown})")
     return (
-        f"The samples hold {', '.join(parts)}. Who learnt them cannot be tested there. Make the snapshot anew: "
-        "leave those prompts out, or write down why they may stay."
+        f"The samples hold {', '.join(parts)}. Who learnt them cannot be tested there. Make another "
+        "snapshot with changes: leave those prompts out, or write down why they may stay."
     )
 
 

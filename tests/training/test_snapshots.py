@@ -8,9 +8,10 @@ from collections.abc import Iterable
 import pytest
 from django.core.exceptions import ValidationError
 from django.db.models import F
+from django.urls import reverse
 from django.utils import timezone
 
-from annotation.models import Choice, Dataset, Generator, Pair
+from annotation.models import Choice, Dataset, Generator, Pair, Role
 from jobs.errors import PermanentError
 from jobs.running import run_here
 from judging import filtering
@@ -115,6 +116,18 @@ def test_labels_that_were_never_filtered_are_filtered_first_and_again_when_more_
     run_here(job=job, out=io.StringIO())
     twin(2)
     assert make(recipe, name="second").card["taken"]["left out by filters"] == alike + 1
+
+
+def test_the_form_comes_filled_in_with_the_recipe_of_another_snapshot(labels, client):
+    client.force_login(factories.make_user(role=Role.RESEARCHER))
+    recipe = JudgeRecipe(run=labels.pk, filters=["identical"], held_out=0.25, swap=False, seed=7)
+    made = make(recipe, override="They are few.")
+    assert f"?like={made.pk}" in client.get(made.get_absolute_url()).content.decode()
+    form = client.get(reverse("snapshot_new"), {"like": made.pk}).context["form"]
+    said = {name: form[name].value() for name in ("run", "filters", "held_out", "swap", "seed", "override")}
+    kept = recipe.model_dump()
+    assert said == {name: kept[name] for name in said if name != "override"} | {"override": "They are few."}
+    assert client.get(reverse("snapshot_new"), {"like": "99999"}).status_code == 200
 
 
 def test_a_candidate_without_answers_is_told_what_is_missing():

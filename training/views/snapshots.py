@@ -22,9 +22,14 @@ def snapshots(request: HttpRequest) -> HttpResponse:
 
 @researchers_only
 def snapshot_new(request: HttpRequest) -> HttpResponse:
-    purpose = request.GET.get("purpose", Snapshot.Purpose.JUDGE)
+    """A form, filled in with the recipe of another one (`like`) or what a page that leads here knows."""
+    said = request.GET.get("like", "")
+    like = Snapshot.objects.visible_to(request.user).filter(pk=said).first() if said.isdecimal() else None
+    purpose = like.purpose if like else request.GET.get("purpose", Snapshot.Purpose.JUDGE)
     purpose = purpose if purpose in FORMS else Snapshot.Purpose.JUDGE
     initial = {name: request.GET[name] for name in ("run", "dataset") if name in request.GET}
+    if like:
+        initial = like.recipe | {"override": like.override}
     form = FORMS[Snapshot.Purpose(purpose)](request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid() and (made := form.make(created_by=request.user)):
         return redirect("snapshot", made.pk)
