@@ -10,15 +10,20 @@ class AdjudicatedError(Exception):
     """A reviewer has decided the pair, so labels of it stay as they are."""
 
 
+def is_closed(*, pair_id: int, annotator: User) -> bool:
+    """Whether the pair is adjudicated, so that the annotator's label stays: no reviewer has sent that very one back."""
+    if not Adjudication.objects.filter(pair=pair_id, current=True).exists():
+        return False
+    return not Rework.objects.filter(label__pair=pair_id, label__annotator=annotator, done_at=None).exists()
+
+
 def check_open(*, pair_id: int, annotator: User) -> None:
     """Make sure that the annotator may change their label, and keep it so until the transaction ends.
 
-    Raises AdjudicatedError where the pair is adjudicated, unless a reviewer has sent that very label back.
+    Raises AdjudicatedError where it stays as it is.
     """
     Pair.objects.select_for_update(no_key=True).get(pk=pair_id)
-    if not Adjudication.objects.filter(pair=pair_id, current=True).exists():
-        return
-    if not Rework.objects.filter(label__pair=pair_id, label__annotator=annotator, done_at=None).exists():
+    if is_closed(pair_id=pair_id, annotator=annotator):
         raise AdjudicatedError
 
 

@@ -59,11 +59,12 @@ class Waiting:
 
 @dataclass(frozen=True)
 class CauseRow:
-    """Adjudications that stand, with one cause. choices: of 1, tie, 2. against: gold is not what most labels say."""
+    """Adjudications that stand, with one cause. choices: of 1, tie, 2."""
 
     cause: Adjudication.Cause
     n: int
-    share: float
+    share: float | None
+    """In percent of those with a cause that somebody chose; None where nobody differed, and nobody chose one."""
     choices: list[tuple[str, int]]
 
 
@@ -81,12 +82,13 @@ def causes(dataset: Dataset) -> list[CauseRow]:
     counts: dict[str, dict[int, int]] = {}
     for cause, choice, n in said.values_list("cause", "choice").annotate(n=Count("pk")).order_by():
         counts.setdefault(cause, {})[choice] = n
-    total = sum(sum(by_choice.values()) for by_choice in counts.values())
+    unanimous = Adjudication.Cause.UNANIMOUS
+    chosen = sum(sum(by_choice.values()) for cause, by_choice in counts.items() if cause != unanimous)
     rows = [
         CauseRow(
             Adjudication.Cause(cause),
             sum(by_choice.values()),
-            100 * sum(by_choice.values()) / total,
+            None if cause == unanimous else 100 * sum(by_choice.values()) / chosen,
             [
                 (name, by_choice.get(choice, 0))
                 for choice, name in ((Choice.FIRST, "1"), (Choice.TIE, "tie"), (Choice.SECOND, "2"))
@@ -94,7 +96,7 @@ def causes(dataset: Dataset) -> list[CauseRow]:
         )
         for cause, by_choice in counts.items()
     ]
-    return sorted(rows, key=lambda row: (row.cause is Adjudication.Cause.UNANIMOUS, -row.n, row.cause))
+    return sorted(rows, key=lambda row: (row.cause is unanimous, -row.n, row.cause))
 
 
 def count_unanimous(dataset: Dataset) -> int:

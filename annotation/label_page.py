@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from annotation import labeling, mixing, rework
+from annotation import adjudication, labeling, mixing, rework
 from annotation.differences import Piece, differences
 from annotation.label_forms import SKIP_REASONS, DecisionForm, SkipForm
 from annotation.models import Choice, Dataset, Slot, Standing, User
@@ -65,6 +65,7 @@ def page_context(
     stop = None if slot else stop_for(user=user, dataset=dataset)
     task = slot and _task(user, dataset, slot, progress.latest, form)
     guideline = task.shown.guideline if task else dataset.guidelines.first()
+    decided = task.shown.pair_id if task and task.decided else None
     return {
         "dataset": dataset,
         "guideline": guideline,
@@ -80,7 +81,8 @@ def page_context(
         "stop": stop,
         "ask": whom_to_ask() if stop else [],
         "barrier": barrier,
-        "asked": rework.open_rework(annotator=user, pair_id=task.shown.pair_id) if task and task.decided else None,
+        "asked": decided and rework.open_rework(annotator=user, pair_id=decided),
+        "closed": decided and adjudication.is_closed(annotator=user, pair_id=decided),
     }
 
 

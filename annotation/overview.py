@@ -7,6 +7,7 @@ from django.db.models import Count
 
 from annotation.models import ControlAnswer, Dataset, Label, Pair, Slot, Standing, User
 from annotation.onboarding import barrier
+from annotation.pools import Stop, stop_for
 from annotation.rework_lists import waiting_by_dataset
 from annotation.slots import labels_not_wanted
 
@@ -34,6 +35,12 @@ class OwnOverview:
     """Their labels that they are asked to look at again."""
     barrier: Standing | None
     """What keeps them from labelling now."""
+    stop: Stop | None
+    """Why they get no pair, though there may be some."""
+
+    @property
+    def may_go_on(self) -> bool:
+        return self.open and not self.barrier and not self.stop
 
 
 def team_overview(*, user: User) -> list[DatasetOverview]:
@@ -67,6 +74,7 @@ def own_overview(*, user: User) -> list[OwnOverview]:
             Slot.objects.open_to(user=user, dataset=dataset).exists(),
             came_back.get(dataset.pk, 0),
             barrier(user=user, dataset=dataset),
+            stop_for(user=user, dataset=dataset),
         )
         for dataset in datasets
     ]

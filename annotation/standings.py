@@ -54,6 +54,8 @@ class PersonStanding:
     median_seconds: float | None
     qualifies: bool
     """The dataset has a qualification round, which keeps from labelling who has not passed it."""
+    asked: bool
+    """They are among the annotators who label the dataset, which they may have been before."""
 
     @property
     def words(self) -> str:
@@ -62,7 +64,9 @@ class PersonStanding:
             return self.standing.get_state_display()
         if self.qualifies:
             return "Has labelled, not qualified yet" if self.labels else self.standing.get_state_display()
-        return "Has labelled" if self.labels else "May label"
+        if self.labels:
+            return "Has labelled"
+        return "May label" if self.asked else "Has not labelled"
 
     @property
     def too_fast_percent(self) -> float:
@@ -73,7 +77,8 @@ def standings_of(dataset: Dataset) -> list[PersonStanding]:
     """Everybody who labels the dataset, or has a standing or labels in it, by name."""
     standings = {each.annotator_id: each for each in Standing.objects.filter(dataset=dataset)}
     speeds = _speeds(dataset)
-    people = set(standings) | set(speeds) | set(_asked(dataset).values_list("pk", flat=True))
+    asked = set(_asked(dataset).values_list("pk", flat=True))
+    people = set(standings) | set(speeds) | asked
     mixed = _shares(_latest(dataset, Control.Use.MIXED))
     rounds = [
         row
@@ -91,6 +96,7 @@ def standings_of(dataset: Dataset) -> list[PersonStanding]:
             mixed.get(user.pk),
             *speeds.get(user.pk, (0, 0, 0, None)),
             qualifies,
+            user.pk in asked,
         )
         for user in User.objects.filter(pk__in=people).order_by("username")
     ]

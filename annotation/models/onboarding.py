@@ -78,6 +78,20 @@ class ControlAnswer(models.Model):
         ]
         indexes = [models.Index(fields=["annotator", "-created_at"], name="control_answer_latest")]
 
+    @property
+    def side_chosen(self) -> str:
+        """What they chose, on the sides that they saw: "1" is the left one, "2" the right one, else "tie"."""
+        return self._on_their_sides(self.choice)
+
+    @property
+    def side_right(self) -> str:
+        """The right answer, likewise."""
+        return self._on_their_sides(self.control.choice)
+
+    def _on_their_sides(self, choice: int) -> str:
+        said = Choice(choice)
+        return (said.swapped if self.shown_swapped else said).label.lower()
+
 
 class Standing(models.Model):
     """Where an annotator stands in a dataset that asks for a qualification or watches control pairs."""

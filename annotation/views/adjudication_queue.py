@@ -57,7 +57,8 @@ def causes(request: HttpRequest, slug: str) -> HttpResponse:
     written = csv.writer(response)
     written.writerow(["cause", "in_words", "pairs", "percent", "1", "tie", "2"])
     for row in queue.causes(dataset):
-        written.writerow([row.cause.value, row.cause.label, row.n, f"{row.share:.2f}", *(n for _, n in row.choices)])
+        percent = "" if row.share is None else f"{row.share:.2f}"
+        written.writerow([row.cause.value, row.cause.label, row.n, percent, *(n for _, n in row.choices)])
     return response
 
 

@@ -38,7 +38,10 @@ NOT_A_CHOICE = {"invalid_choice": "“%(value)s” is none of 1, 2 and tie."}
 
 
 class RangeField(forms.CharField):
-    """Two numbers as LOW-HIGH, where one may be missing; the second is not part of the range, but of Counts."""
+    """Two numbers as LOW-HIGH, where one may be missing; the second is not part of the range, but of Counts.
+
+    Of Counts one number alone is just so many.
+    """
 
     def __init__(self, *, kind: type[Range] = Range, **options: Any):
         super().__init__(**options)
@@ -48,6 +51,8 @@ class RangeField(forms.CharField):
         text = super().to_python(said)
         if not text:
             return None
+        if self.kind is Counts and re.fullmatch(r"[0-9]{1,9}", text):
+            text = f"{text}-{text}"
         found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)?-([0-9]{1,9}(?:\.[0-9]{1,9})?)?", text)
         if found is None or text == "-":
             raise forms.ValidationError("Write a range as 10-20, from 10 on as 10-, and under 20 as -20.")
@@ -86,7 +91,7 @@ class LabelFields(forms.Form):
         required=False,
         choices=options({AfterReveal.SEEN: "Saw what others said", AfterReveal.CHANGED: "Changed their mind"}),
     )
-    labels = RangeField(kind=Counts, label="Labels of the pair, as 2-4", required=False)
+    labels = RangeField(kind=Counts, label="Labels of the pair, as 3 or 2-4", required=False)
     raters = forms.CharField(label="Runs that count as a label, as 3,5", required=False, max_length=2000)
     fall = forms.ChoiceField(label="How people's labels fall", required=False, choices=options(FALL_WORDS))
     guideline = forms.CharField(label="Guidelines, as a revision's number or none", required=False, max_length=9)

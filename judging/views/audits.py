@@ -32,7 +32,8 @@ def audit_new(request: HttpRequest, slug: str) -> HttpResponse:
     form = AuditForm(request.POST or None, dataset=dataset, user=request.user, initial=initial)
     if request.method == "POST" and form.is_valid() and (made := form.ask()):
         if made.is_drawn:
-            messages.success(request, f"{made.items.count():,} labels are drawn and wait for their auditors.")
+            n = made.items.count()
+            messages.success(request, f"Drawn for auditors: {n:,} label{'' if n == 1 else 's'}.")
         return redirect("audit", made.pk)
     context = {"dataset": dataset, "form": form, "has_runs": form.fields["run"].queryset.exists()}
     return render(request, "judging/audit_new.html", context, status=422 if form.errors else 200)

@@ -97,8 +97,13 @@
       return;
     }
     if (performance.now() - arrived < SETTLE) return;
-    if (!singleKeys.on || saving || typing(event.target) || document.querySelector("dialog[open]")) return;
-    if (act(event.key.toLowerCase())) event.preventDefault();
+    if (!singleKeys.on || saving || typing(event.target)) return;
+    const key = event.key.toLowerCase();
+    const dialog = document.querySelector("dialog[open]");
+    if (dialog ? keysOf("help").includes(key) : act(key)) {
+      dialog?.close();
+      event.preventDefault();
+    }
   });
 
   for (const button of document.querySelectorAll("#show-keys")) {

@@ -166,9 +166,11 @@
     radio.checked = true;
     radio.dispatchEvent(new Event("input", { bubbles: true }));
     const next = group.nextElementSibling;
-    if (next?.matches("[data-picks]")) enter(next);
+    const box = group.closest("details");
+    // Passing a pair on is a form of its own: Enter sends it, and until then another number picks anew.
+    if (box?.id === "skip") (radio.value === "other" ? document.getElementById("note") : radio).focus();
+    else if (next?.matches("[data-picks]")) enter(next);
     else {
-      const box = group.closest("details");
       if (box && !radio.value) box.open = false;
       task().focus({ preventScroll: true });
     }
@@ -204,13 +206,21 @@
       return;
     }
     if (!singleKeys.on || saving || event.repeat || typing(event.target)) return;
-    if (document.querySelector("dialog[open]")) return;
     const key = event.key.toLowerCase();
+    const dialog = document.querySelector("dialog[open]");
+    if (dialog) {
+      if (dialog.id !== "keys" || labelKeys.actionOf(key) !== "help") return;
+      dialog.close();
+      event.preventDefault();
+      return;
+    }
     const group = event.target.closest?.("[data-picks]");
     if (group && key.length === 1 && (pick(group, key) || /[0-9]/.test(key))) {
       event.preventDefault();
       return;
     }
+    // Who is about to pass the pair on decides nothing by a key that is none of the reasons.
+    if (group?.closest("#skip")) return;
     if (event.target.matches("input[type=radio]") && key.startsWith("arrow")) return;
     const action = labelKeys.actionOf(key);
     if (!action) return;

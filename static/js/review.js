@@ -36,7 +36,12 @@
 
   document.addEventListener("keydown", (event) => {
     if (!singleKeys.on || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-    if (typing(event.target) || document.querySelector("dialog[open]")) return;
+    if (typing(event.target)) return;
+    const dialog = document.querySelector("dialog[open]");
+    if (dialog) {
+      if (dialog.id === "keys" && event.key === "?") dialog.close();
+      return;
+    }
     const act = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (act && act()) event.preventDefault();
   });

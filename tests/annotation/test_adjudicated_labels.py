@@ -42,6 +42,18 @@ def test_undo_after_a_reviewer_decided_is_answered_and_changes_nothing(browser, 
     assert not LabelRevision.objects.exists()
 
 
+def test_a_decision_that_opens_again_says_that_a_reviewer_has_decided_since(browser, back, adjudicated):
+    text = browser.get(back).text
+    assert "so your label stays as it is" in text
+    assert "That stands until you decide again" not in text
+    assert text.count('disabled aria-pressed="') == 3
+    assert "taste" not in text.lower()
+    send_back(label_id=Label.objects.get().pk, comment="?", by=adjudicated.by)
+    text = browser.get(back).text
+    assert "so your label stays as it is" not in text
+    assert "disabled aria-pressed" not in text
+
+
 def test_the_same_decision_again_is_no_change_and_no_error(browser, back, adjudicated):
     form = fields(browser.get(back))
     assert browser.post(back, {**form, "choice": "1", "rationale": "first"}).status_code == 302

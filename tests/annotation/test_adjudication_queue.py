@@ -149,11 +149,18 @@ def test_causes_are_counted_by_what_stands(client, dataset, pairs, reviewer):
         "cause": "taste",
         "in_words": "A matter of taste",
         "pairs": "2",
-        "percent": "33.33",
+        "percent": "66.67",
         "1": "1",
         "tie": "1",
         "2": "0",
     }
+    assert [row["percent"] for row in rows[1:]] == ["33.33", ""]
+
+
+def test_where_everything_is_unanimous_nothing_has_a_share(client, dataset, reviewer):
+    queue.adjudicate_unanimous(dataset=dataset, by=reviewer)
+    assert [row.share for row in queue.causes(dataset)] == [None]
+    assert "<progress" not in client.get(reverse("adjudication", args=["split"])).text.split('id="causes-head"')[1]
 
 
 def test_nobody_chooses_unanimous_by_hand(client, pairs, reviewer):

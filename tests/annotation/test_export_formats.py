@@ -11,6 +11,7 @@ import pytest
 from annotation.exporting import parquet
 from annotation.exporting.formats import FORMATS
 from annotation.exporting.options import ExportError, Ties
+from annotation.gold_rule import gold_rule
 from annotation.models import Adjudication, Dataset, Label, Pair
 from tests.annotation.exporting import export_of, exported, label_with_everything, late_decision, make_judged
 from tests.annotation.importing import pair_row, problems_of, run_import
@@ -113,6 +114,16 @@ def test_training_rows_want_a_judge():
     with pytest.raises(ExportError, match="x has no verdicts"):
         exported("d", "pandalm-train", judge="x")
     assert json.loads(exported("d", "pandalm-train", judge="k"))[0]["outputs"]["evaluation_result"] == "2"
+
+
+def test_policies_with_the_same_gold_say_how_they_differ():
+    words = dict(gold_rule().policies())
+    assert len(set(words.values())) == len(words)
+    assert words["paper"] == "the strict majority of the human labels"
+    assert words["released-files"] == (
+        "the same gold as paper; they differ in scores of judges alone "
+        "(verdicts that differ between the orders, the given order alone instead of a tie)"
+    )
 
 
 def test_an_unknown_policy_is_refused():

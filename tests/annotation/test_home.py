@@ -46,6 +46,18 @@ def test_who_may_not_label_yet_or_any_more_is_told_instead_of_sent_there(state, 
     assert f'href="{reverse("label", args=["guarded"])}"' not in text
 
 
+def test_who_has_given_all_that_was_asked_is_thanked_and_not_sent_on():
+    annotator = factories.make_user()
+    dataset = factories.make_dataset(slug="enough", pairs=3, quota=1)
+    client = signed_in(annotator)
+    assert "Start labelling" in client.get(reverse("home")).text
+    factories.make_label(pair=dataset.pairs.first(), annotator=annotator)
+    text = client.get(reverse("home")).text
+    assert "These are all that are asked of you here" in text
+    assert "Go on labelling" not in text
+    assert "There is nothing left for you here" not in text
+
+
 def test_an_annotator_without_datasets_is_told_who_brings_them():
     assert "A researcher of your team brings pairs in" in home(Role.ANNOTATOR)
 

@@ -99,6 +99,15 @@ def test_what_was_tried_out_can_be_imported_for_real(client, researcher):
     assert Dataset.objects.get().pairs.count() == 1
 
 
+def test_what_was_tried_out_and_has_errors_says_that_it_was_a_try(client, researcher):
+    for dry_run in (True, False):
+        source = run_import([{"id": "x"}], dry_run=dry_run)
+        text = client.get(reverse("import", args=[source.pk])).text
+        assert ("This was only tried out: nothing is stored either way." in text) is dry_run
+        assert ("Try the mended file" in text) is dry_run
+        assert ("Import the mended file" in text) is not dry_run
+
+
 def test_an_import_can_be_done_alike(client, researcher):
     source = run_import([pair_row()], dataset="mine", replace=True)
     form = client.get(reverse("import_new") + f"?again={source.pk}").context["form"]

@@ -134,7 +134,21 @@ def test_the_right_answer_of_the_round_is_told_by_its_text(browser, researcher, 
     set_control(pair=pair, use="qualification", choice=choice, explanation="", by=researcher)
     answer(browser, at("qualification"), right=False)
     told = browser.get(at("onboarding")).text
-    assert [each for each in ("Paris.", "Lyon.", "a tie") if each in told] == [said]
+    right = told.split("The right answer")[1]
+    assert [each for each in ("Paris.", "Lyon.", "a tie") if each in right] == [said]
+
+
+@pytest.mark.parametrize("swapped", [True, False])
+def test_the_result_tells_what_they_chose_on_the_sides_that_they_saw(browser, researcher, annotator, swapped):
+    dataset = factories.make_dataset(slug="way", pass_percent=100, result_shows="answers")
+    pair = factories.make_pair(dataset=dataset, texts=("Paris.", "Lyon."))
+    control = set_control(pair=pair, use="qualification", choice=Choice.FIRST, explanation="", by=researcher)
+    onboarding.answer_qualification(
+        user=annotator, control=control, choice=Choice.SECOND, swapped=swapped, seconds=None
+    )
+    chosen, right = (1, 2) if swapped else (2, 1)
+    told = re.sub(r"<[^>]*>|\s+", " ", browser.get(at("onboarding")).text)
+    assert re.search(rf"You chose +response {chosen}\b.* The right answer is +response {right} +Paris\.", told)
 
 
 def test_the_answer_of_a_double_click_is_none_of_the_next_pair(browser, dataset):

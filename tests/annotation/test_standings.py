@@ -22,6 +22,7 @@ from annotation.models import (
     Slot,
     Standing,
 )
+from annotation.pools import set_pool
 from judging.dataset_page import numbers_of
 from tests import factories
 from tests.annotation.label_page import fields, signed_in
@@ -217,6 +218,18 @@ def test_a_pause_and_labels_left_out_of_gold_do_not_end_each_other(annotator, sa
     assert "Please leave_out." in signed_in(annotator).get(reverse("onboarding", args=["plain"])).text
     say("count_again")
     assert ids_left_out(dataset) == []
+
+
+def test_people_who_are_not_asked_to_label_any_more_are_marked_so(annotator, say, dataset, reviewer):
+    factories.make_label(annotator=annotator, pair=dataset.pairs.first())
+    say("pause")
+    say("go_on")
+    page = reverse("standings", args=["plain"])
+    assert "Not asked to label" not in signed_in(reviewer).get(page).text
+    set_pool(dataset=dataset, everyone=False, annotators=[])
+    text = signed_in(reviewer).get(page).text
+    assert "Qualified" in text
+    assert text.count("Not asked to label") == 1
 
 
 def test_who_did_not_qualify_still_may_not_label_when_their_labels_are_left_out(annotator, reviewer):

@@ -147,6 +147,28 @@ def test_skip_with_a_reason_by_keyboard(label_page):
     assert not Label.objects.exists()
 
 
+def test_a_reason_to_skip_has_a_number_that_decides_nothing(label_page):
+    pair = pair_in_view(label_page)
+    for key in ("s", "2", "a", "3"):
+        label_page.keyboard.press(key)
+    expect(label_page.get_by_label("A text is missing or broken")).to_be_checked()
+    assert pair_in_view(label_page) == pair
+    label_page.keyboard.press("Enter")
+    label_page.wait_for_function("pair => document.querySelector('#task').dataset.pair !== pair", arg=str(pair))
+    assert Skip.objects.get().reason == "A text is missing or broken"
+    assert not Label.objects.exists()
+
+
+def test_something_else_leads_to_the_field_that_says_what(label_page):
+    label_page.keyboard.press("s")
+    label_page.keyboard.press("5")
+    expect(label_page.locator("#note")).to_be_focused()
+    label_page.keyboard.type("12 pages")
+    label_page.keyboard.press("Enter")
+    label_page.wait_for_function("() => !document.querySelector('#skip').open")
+    assert Skip.objects.get().reason.endswith("12 pages")
+
+
 def test_flag_by_key_goes_with_the_label(label_page):
     label_page.keyboard.press("f")
     label_page.keyboard.press("3")
@@ -160,6 +182,10 @@ def test_the_question_mark_lists_the_keys(label_page):
     expect(dialog).to_be_visible()
     label_page.keyboard.press("1")
     label_page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    label_page.keyboard.press("?")
+    expect(dialog).to_be_visible()
+    label_page.keyboard.press("?")
     expect(dialog).to_be_hidden()
     assert not Label.objects.exists()
 

@@ -191,6 +191,8 @@ def test_what_two_runs_say():
         ({"seconds": "fast"}, "Write a range as 10-20"),
         ({"length": "20-10"}, "is the smaller one"),
         ({"length": "-"}, "Write a range as 10-20"),
+        ({"length": "20"}, "Write a range as 10-20"),
+        ({"labels": "0"}, "begin with 1"),
         ({"cause": "taste", "adjudicated": "no"}, "has no cause"),
         ({"verdict2": "1"}, "Choose the other run"),
         ({"labels": "0-2"}, "begin with 1"),
@@ -238,7 +240,13 @@ def choices_of(dataset: Dataset) -> dict[int, list[int]]:
 
 @pytest.mark.parametrize(
     ("asked", "matches"),
-    [("1-", lambda n: n >= 1), ("1-1", lambda n: n == 1), ("2-", lambda n: n >= 2), ("1-2", lambda n: n <= 2)],
+    [
+        ("1-", lambda n: n >= 1),
+        ("1-1", lambda n: n == 1),
+        ("2", lambda n: n == 2),
+        ("2-", lambda n: n >= 2),
+        ("1-2", lambda n: n <= 2),
+    ],
 )
 def test_by_how_many_labels_a_pair_has(filled, asked, matches):
     dataset, _ = filled

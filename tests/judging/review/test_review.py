@@ -206,6 +206,20 @@ def test_names_of_people_can_be_hidden(client, reviewer, scored):
     assert f"Reviewer {reviewer.pk}" in hidden
 
 
+def test_the_desk_hides_the_names_of_generators_with_those_of_people(client, reviewer, scored):
+    pair = factories.make_pair(dataset=scored[0], generators=("llama-x", "bloom-y"))
+
+    def shown(**query) -> bool:
+        text = client.get(reverse("pair", args=[pair.pk]), query).text
+        assert "Response 1" in text
+        assert ("llama-x" in text) == ("bloom-y" in text)
+        return "llama-x" in text
+
+    assert not shown(desk="on", names="hidden")
+    assert shown(desk="on")
+    assert shown(names="hidden")
+
+
 def test_a_pair_takes_the_same_queries_however_much_was_said(client, reviewer, scored, django_assert_max_num_queries):
     dataset, _ = scored
     pair = pairs_of(dataset)[0]
