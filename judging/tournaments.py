@@ -127,7 +127,8 @@ def read(running: Running) -> None:
         tournament.sample = [] if found["errors"] else _sample(candidates)
         tournament.save(update_fields=["found", "sample"])
     if found["errors"]:
-        raise RejectedError(f"The files have {found['errors']:,} errors. Mend them and begin anew: nothing was stored.")
+        errors = f"{found['errors']:,} error{'' if found['errors'] == 1 else 's'}"
+        raise RejectedError(f"The files have {errors}. Mend them and begin anew: nothing was stored.")
 
 
 def pairs_of(tournament: Tournament, plan: Plan) -> Drawn:

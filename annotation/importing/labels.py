@@ -181,7 +181,8 @@ def _say_no_guideline(number: int) -> tuple[str, str, int]:
 def _say_too_many(wanted: int, room: int, labels_per_pair: int) -> tuple[str, str, int]:
     message = (
         f"{wanted} more labels for this pair, but room for {max(room, 0)}: the dataset has {labels_per_pair} labels a "
-        f"pair. Import with at least {labels_per_pair + wanted - room} labels a pair (--labels-per-pair)."
+        f"pair. Import with at least {labels_per_pair + wanted - room} human labels wanted for each pair, under More "
+        "choices or by --labels-per-pair."
     )
     return "labels", message, wanted
 
