@@ -180,6 +180,8 @@ class Label(models.Model):
             # The pairs that were labelled by a revision, in the order of the review list.
             models.Index(F("guideline"), F("pair"), condition=Q(guideline__isnull=False), name="label_by_guideline"),
             models.Index(F("pair"), condition=Q(guideline=None), name="label_without_guideline"),
+            # Few labels are flagged: these, in the order of the review list.
+            models.Index(F("pair"), F("flag"), condition=~Q(flag=""), name="label_flagged"),
         ]
 
     def __str__(self) -> str:
