@@ -252,7 +252,10 @@ class Reconsideration(models.Model):
 
 
 class LateDecision(models.Model):
-    """A decision for which no slot was left when it came. Kept and exported, counted by no rule."""
+    """A decision that was sent when it counted for nothing. Kept and exported, counted by no rule.
+
+    No slot was left when it came, or its annotator was paused or no longer asked to label the dataset.
+    """
 
     pair = models.ForeignKey(Pair, models.CASCADE, related_name="late_decisions")
     annotator = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="late_decisions")
