@@ -13,6 +13,7 @@ from annotation.study import study_of
 from judging.review.form import ReviewForm
 from tests import factories
 from tests.judging.review.test_label_filters import found
+from tests.judging.review.test_review_queries import agreement_and_id, all_ids, pages_through
 
 pytestmark = pytest.mark.django_db
 
@@ -81,6 +82,24 @@ def test_by_pairs_that_were_passed_on(filled):
     assert expected
     assert found(dataset, skipped="yes", annotator=anna.pk, annotator2=ben.pk) == expected
     assert found(dataset, skipped="yes", flag="any") == passed_on(dataset) & flagged(dataset)
+
+
+@pytest.mark.parametrize("handful", [1, 500])
+@pytest.mark.parametrize("few", [0, 200])
+@pytest.mark.parametrize("query", ["flag=any", "flag=any&annotator={anna}", "skipped=yes"])
+def test_what_people_agree_on_least_comes_first_on_every_page(monkeypatch, filled, handful, few, query):
+    monkeypatch.setattr("judging.review.order.FIRST_HANDFUL", handful)
+    monkeypatch.setattr("judging.review.order.FEW", few)
+    dataset, anna, _ = filled
+    carla = factories.make_user()
+    for pair in dataset.pairs.order_by("pk")[:25]:
+        factories.make_label(pair=pair, annotator=carla, choice=Choice.values[pair.pk % 3])
+    form = ReviewForm(QueryDict(query.format(anna=anna.pk)), dataset=dataset)
+    assert form.is_valid(), form.errors
+    expected = sorted(map(agreement_and_id, all_ids(form.criteria)))
+    assert len({agreement for agreement, _ in expected}) > 1
+    assert pages_through(form.criteria, size=2) == expected
+    assert pages_through(form.criteria, size=2, backwards=True) == expected
 
 
 def test_filters_say_in_words_what_they_ask_for(filled):
