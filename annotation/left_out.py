@@ -16,6 +16,11 @@ def ids_left_out(dataset: Dataset) -> list[int]:
     return list(_standings(dataset).values_list("annotator", flat=True))
 
 
+def names_left_out(dataset: Dataset) -> list[str]:
+    found = _standings(dataset).order_by("annotator__username")
+    return list(found.values_list("annotator__username", flat=True))
+
+
 def people_left_out(dataset: Dataset) -> list[LeftOut]:
     found = _standings(dataset).select_related("annotator").order_by("annotator__username")
     labels = Label.objects.filter(pair__dataset=dataset)

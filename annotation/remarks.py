@@ -84,12 +84,21 @@ def aspect_field(aspect: str) -> str:
     return f"aspect-{aspect}"
 
 
+def aspect_words(aspect: str) -> str:
+    return aspect.capitalize()
+
+
+def said_by_aspect(stored: Mapping[str, int]) -> list[tuple[str, Choice]]:
+    """(aspect, which response is better in it), in the pair's own terms, as stored."""
+    return [(aspect_words(name), Choice(choice)) for name, choice in sorted(stored.items())]
+
+
 def questions(dataset: Dataset, remarks: Remarks) -> list[Group]:
     """What the dataset asks beside the choice and the rationale."""
     groups = [
         _group(
             aspect_field(name),
-            name.capitalize(),
+            aspect_words(name),
             [("1", "1", "1a"), ("tie", "tie", "0e"), ("2", "2", "2b"), ("", "\N{EN DASH}", "x")],
             remarks.aspects.get(name, ""),
             help=PAPERS_ASPECTS.get(name, ""),

@@ -14,13 +14,9 @@ import numpy as np
 from django.db import connection
 from django.utils import timezone
 
-from annotation.controls import MET
 from annotation.models import Dataset, Quota, User
 from annotation.pace import Pace, Projection, daily, pace, project
-from annotation.reveal import AUDITED, SEEN
-
-# What stands as reason where somebody is kept from a pair because they know too much of it: nobody's wish, no skip.
-KEPT_BACK = [MET, SEEN, AUDITED]
+from annotation.skips import KEPT_BACK
 
 # One pass over the labels for both groupings. Durations in tenths of a second: a median needs no more. Hours are cut by
 # arithmetic, from a midnight of the installation on, since truncating in a zone takes as long as all the rest.

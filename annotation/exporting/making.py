@@ -19,6 +19,7 @@ from annotation.exporting.options import ExportError, Options
 from annotation.exporting.reading import Reader, one_moment
 from annotation.exporting.work import Work
 from annotation.gold_rule import gold_rule
+from annotation.left_out import names_left_out
 from annotation.models import Dataset, User
 from annotation.verdict_store import verdict_store
 
@@ -65,7 +66,8 @@ class Export:
             reads = {"policy": self.options.policy, "with_verdicts": self.format.has_verdicts, "chosen": self._chosen}
             reader = Reader(self.dataset, **reads)
             self._made_at = datetime.now(UTC)
-            self._work = Work(dataset=self.dataset, options=self.options, reader=reader)
+            names = names_left_out(self.dataset)
+            self._work = Work(dataset=self.dataset, options=self.options, reader=reader, gold_leaves_out=names)
             for piece in _gathered(self.format.write(self._work)):
                 self._sha256.update(piece)
                 self._bytes += len(piece)
@@ -88,6 +90,7 @@ class Export:
             },
             "read": work.reader.counts.told(with_verdicts=self.format.has_verdicts),
             "policy": _policy_told(self.options.policy),
+            "gold_leaves_out": work.gold_leaves_out,
             "guidelines": {
                 "newest": self.dataset.guidelines.aggregate(newest=Max("number"))["newest"],
                 "labels_by_revision": work.reader.counts.by_revision(),

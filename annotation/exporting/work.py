@@ -12,13 +12,17 @@ from annotation.models import Dataset, Label, User
 
 @dataclass
 class Work:
-    """`rows` of the file, what was left out and why, and what else a format has to say in the manifest."""
+    """`rows` of the file, what was left out and why, and what else a format has to say in the manifest.
+
+    gold_leaves_out: names of the people whose labels gold leaves out.
+    """
 
     dataset: Dataset
     options: Options
     reader: Reader
     rows: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
+    gold_leaves_out: list[str] = field(default_factory=list)
     remarks: dict[str, Any] = field(default_factory=dict)
 
     def pairs(self) -> Iterator[Exported]:

@@ -180,6 +180,8 @@ class Label(models.Model):
             # The pairs that were labelled by a revision, in the order of the review list.
             models.Index(F("guideline"), F("pair"), condition=Q(guideline__isnull=False), name="label_by_guideline"),
             models.Index(F("pair"), condition=Q(guideline=None), name="label_without_guideline"),
+            # Few labels are flagged: these, in the order of the review list.
+            models.Index(F("pair"), F("flag"), condition=~Q(flag=""), name="label_flagged"),
         ]
 
     def __str__(self) -> str:
@@ -250,7 +252,10 @@ class Reconsideration(models.Model):
 
 
 class LateDecision(models.Model):
-    """A decision for which no slot was left when it came. Kept and exported, counted by no rule."""
+    """A decision that was sent when it counted for nothing. Kept and exported, counted by no rule.
+
+    No slot was left when it came, or its annotator was paused or no longer asked to label the dataset.
+    """
 
     pair = models.ForeignKey(Pair, models.CASCADE, related_name="late_decisions")
     annotator = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="late_decisions")

@@ -22,11 +22,14 @@ from judging.review.label_filters import (
     Adjudicated,
     OwnLabel,
     Part,
+    PassedOn,
     Range,
     Votes,
     adjudication_part,
+    flag_part,
     label_conditions,
     length_condition,
+    passed_on_part,
     rest_part,
     revision_part,
     unadjudicated,
@@ -76,6 +79,7 @@ class Criteria:
     marked: str = ""
     people: tuple[tuple[User, int | None], ...] = ()
     own: OwnLabel = ANY_LABEL
+    passed_on: PassedOn | None = None
     votes: Votes = ANY_VOTES
     adjudicated: Adjudicated = ANY_ADJUDICATION
     length: Range | None = None
@@ -164,6 +168,10 @@ def _said(criteria: Criteria, bounds: Bounds) -> list[Part]:
         parts.append(rest_part(criteria.people[0][0], criteria.own.rest, bounds))
     if not criteria.people and criteria.own.revision is not None:
         parts.append(revision_part(criteria.own.revision, bounds))
+    if not criteria.people and criteria.own.flag is not None:
+        parts.append(flag_part(criteria.own.flag, bounds))
+    if criteria.passed_on:
+        parts.append(passed_on_part(criteria.passed_on, bounds))
     if adjudication := adjudication_part(criteria.adjudicated, bounds):
         parts.append(adjudication)
     if votes := votes_part(criteria.votes, criteria.policy, bounds):

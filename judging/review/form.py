@@ -11,6 +11,7 @@ from django.http import QueryDict
 
 from annotation.models import Dataset, Generator, Slot, User
 from annotation.people import shown_name
+from annotation.skips import has_passed_on
 from judging.filtering import FILTERS
 from judging.models import JudgeRun
 from judging.review.disagreement import ANY_CHOICE, GIVEN, Criteria, Kind
@@ -165,7 +166,7 @@ class ReviewForm(LabelFields):
         self.dataset = dataset
         runs = JudgeRun.objects.filter(dataset=dataset).select_related("judge").order_by("judge__name", "-pk")
         done = Slot.objects.filter(annotator=OuterRef("pk"), dataset=dataset, state=Slot.State.DONE)
-        people = User.objects.filter(Exists(done)).order_by("username")
+        people = User.objects.filter(Exists(done) | has_passed_on(dataset)).order_by("username")
         for name in ("run", "other"):
             self.fields[name].queryset = runs
             self.fields[name].error_messages["invalid_choice"] = (
@@ -175,7 +176,7 @@ class ReviewForm(LabelFields):
             self.fields[name].names_hidden = data.get("names") == "hidden"
             self.fields[name].queryset = people
             self.fields[name].error_messages["invalid_choice"] = (
-                "Nobody numbered %(value)s has labelled pairs of this dataset: choose somebody of the list."
+                "Nobody numbered %(value)s has labelled or passed on pairs of this dataset: choose one of the list."
             )
         self._offer_policies(data.get("policy", ""))
         self.fields["generators"].widget.attrs["list"] = "generator-pairs"
@@ -241,7 +242,9 @@ class ReviewForm(LabelFields):
     def criteria(self) -> Criteria:
         """What is asked for; only of a valid form."""
         said = self.cleaned_data
-        people = ((said["annotator"], said["choice"]), (said["annotator2"], said["choice2"]))
+        # Who passed a pair on has not labelled it.
+        first = None if said["skipped"] else said["annotator"]
+        people = ((first, said["choice"]), (said["annotator2"], said["choice2"]))
         return Criteria(
             dataset=self.dataset,
             policy=said["policy"],
@@ -255,6 +258,7 @@ class ReviewForm(LabelFields):
             marked=said["marked"],
             people=tuple((person, _choice(choice)) for person, choice in people if person),
             own=self.own_label,
+            passed_on=self.passed_on,
             votes=self.votes,
             adjudicated=self.adjudication_asked,
             length=said["length"],
@@ -343,6 +347,8 @@ class ReviewForm(LabelFields):
             if said[person]:
                 what = f"said {said[choice]}" if said[choice] else "labelled it"
                 gone = (person, choice, *(self.OF_LABEL if person == "annotator" else ()))
+                if person == "annotator" and said["skipped"]:
+                    what, gone = "passed it on", (*gone, "skipped")
                 yield Chip(f"{shown_name(said[person], hidden=hidden)} {what}", self.query_without(*gone))
         if said["source"]:
             yield Chip(f"source {said['source']}", self.query_without("source"))

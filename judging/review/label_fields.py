@@ -7,14 +7,16 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 
-from annotation.models import Adjudication, Choice, Dataset
+from annotation.models import Adjudication, Choice, Dataset, Flag
 from judging.models import JudgeRun
 from judging.review.label_filters import (
     Adjudicated,
     AfterReveal,
     Counts,
     Fall,
+    Flagged,
     OwnLabel,
+    PassedOn,
     Range,
     Rest,
     Revision,
@@ -26,6 +28,7 @@ CHOICES = {"1": Choice.FIRST, "2": Choice.SECOND, "tie": Choice.TIE}
 CHOICE_OPTIONS = [("", "Any"), ("1", "1"), ("2", "2"), ("tie", "Tie")]
 # Some choice, whichever.
 ANY = ("any", "1, 2 or tie")
+ANY_FLAG = ("any", "With a flag, whichever")
 # A verdict, whether it is one of these or invalid.
 SAID = ("given", "any, valid or not")
 REST_WORDS = {Rest.SAME: "the same", Rest.OTHER: "another choice", Rest.ANY: "any"}
@@ -94,6 +97,12 @@ class LabelFields(forms.Form):
     labels = RangeField(kind=Counts, label="Labels of the pair, as 3 or 2-4", required=False)
     raters = forms.CharField(label="Runs that count as a label, as 3,5", required=False, max_length=2000)
     fall = forms.ChoiceField(label="How people's labels fall", required=False, choices=options(FALL_WORDS))
+    flag = forms.ChoiceField(
+        label="Flagged by the annotator, or anybody", required=False, choices=[*options(dict(Flag.choices)), ANY_FLAG]
+    )
+    skipped = forms.ChoiceField(
+        label="Passed on by the annotator, or anybody", required=False, choices=options({"yes": "Yes"})
+    )
     guideline = forms.CharField(label="Guidelines, as a revision's number or none", required=False, max_length=9)
     adjudicated = forms.ChoiceField(
         label="Adjudicated", required=False, choices=options({"yes": "Yes", "no": "Not yet"})
@@ -106,7 +115,10 @@ class LabelFields(forms.Form):
 
     # Those that speak of the annotator's label.
     OF_LABEL = ("rest", "side", "seconds", "since", "until", "after_reveal")
-    LABEL_FIELDS = (*OF_LABEL, "labels", "raters", "fall", "guideline", "adjudicated", "cause", "length", "verdict2")
+    LABEL_FIELDS = (
+        *(*OF_LABEL, "labels", "raters", "fall", "flag", "skipped", "guideline"),
+        *("adjudicated", "cause", "length", "verdict2"),
+    )
 
     def clean_guideline(self) -> Revision | None:
         said = self.cleaned_data["guideline"]
@@ -137,6 +149,9 @@ class LabelFields(forms.Form):
         of_label = any(said.get(name) for name in self.OF_LABEL)
         if of_label and not said.get("annotator") and "annotator" not in self.errors:
             self.add_error("annotator", "Choose whose label is meant.")
+        of_own = ("choice", *self.OF_LABEL, "flag", "guideline")
+        if said.get("skipped") and said.get("annotator") and any(said.get(name) for name in of_own):
+            self.add_error("skipped", "Who passes a pair on does not label it: choose one or the other.")
         if said.get("verdict2") and not said.get("other") and "other" not in self.errors:
             self.add_error("other", "Choose the other run whose verdict is meant.")
         if said.get("raters") and not said.get("labels") and "labels" not in self.errors:
@@ -146,7 +161,7 @@ class LabelFields(forms.Form):
 
     @property
     def own_label(self) -> OwnLabel:
-        """Of a valid form, as the two below."""
+        """Of a valid form, as those below."""
         said = self.cleaned_data
         rest = said["rest"]
         return OwnLabel(
@@ -157,7 +172,17 @@ class LabelFields(forms.Form):
             until=said["until"],
             after_reveal=AfterReveal(said["after_reveal"]) if said["after_reveal"] else None,
             revision=said["guideline"],
+            flag=self._flagged,
         )
+
+    @property
+    def _flagged(self) -> Flagged | None:
+        said = self.cleaned_data["flag"]
+        return Flagged(None if said == ANY_FLAG[0] else Flag(said)) if said else None
+
+    @property
+    def passed_on(self) -> PassedOn | None:
+        return PassedOn(self.cleaned_data["annotator"]) if self.cleaned_data["skipped"] else None
 
     @property
     def votes(self) -> Votes:
@@ -195,6 +220,11 @@ class LabelFields(forms.Form):
             yield "labels", f"labels: {said['labels'].words}{also}"
         if said["fall"]:
             yield "fall", f"people's labels: {FALL_WORDS[Fall(said['fall'])].lower()}"
+        if self._flagged:
+            kind = self._flagged.kind
+            yield "flag", f"flagged: {kind.label.lower()}" if kind else "flagged"
+        if said["skipped"] and not said["annotator"]:
+            yield "skipped", "passed on by somebody"
         if said["guideline"]:
             made_by = said["guideline"].guideline
             yield "guideline", f"made by revision {made_by.number}" if made_by else "made without guidelines"

@@ -10,7 +10,8 @@ from enum import StrEnum
 
 from psycopg.sql import SQL, Composable, Identifier, Literal
 
-from annotation.models import Adjudication, Choice, Guideline, User
+from annotation.models import Adjudication, Choice, Flag, Guideline, User
+from annotation.skips import KEPT_BACK
 from judging.decisions import Bounds, decided_by
 from judging.models import JudgeRun
 from judging.scores.policies import Invalid, Policy
@@ -87,6 +88,20 @@ class Revision:
     guideline: Guideline | None
 
 
+@dataclass(frozen=True)
+class Flagged:
+    """With this kind of flag, or with any where kind is None."""
+
+    kind: Flag | None
+
+
+@dataclass(frozen=True)
+class PassedOn:
+    """Passed on by this person, or by anybody where by is None."""
+
+    by: User | None
+
+
 class AfterReveal(StrEnum):
     """What became of a label when its annotator had seen what others said."""
 
@@ -98,7 +113,7 @@ class AfterReveal(StrEnum):
 class OwnLabel:
     """What the first annotator's label must be like; None is not asked for.
 
-    The revision may also be asked for without an annotator, of any label of the pair.
+    The revision and the flag may also be asked for without an annotator, of any label of the pair.
     """
 
     rest: Choice | Rest | None = None
@@ -108,6 +123,7 @@ class OwnLabel:
     until: datetime | None = None
     after_reveal: AfterReveal | None = None
     revision: Revision | None = None
+    flag: Flagged | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,6 +189,8 @@ def label_conditions(name: str, own: OwnLabel) -> Composable:
         )
     if own.revision:
         conditions.append(_of_revision(own.revision, column("guideline_id")))
+    if own.flag:
+        conditions.append(_with_flag(own.flag, column("flag")))
     return SQL("").join(conditions)
 
 
@@ -190,14 +208,51 @@ def revision_part(revision: Revision, bounds: Bounds) -> Part:
     return Part(relation, Identifier("made_by", "pair_id"))
 
 
-def of_revision_too(revision: Revision, key: Composable) -> Composable:
-    """A condition on a pair's id that begins with AND, for rows that are read in an order of their own.
+def _with_flag(flag: Flagged, column: Composable) -> Composable:
+    """That there is one is said even where the kind is: the index has just the labels with a flag."""
+    kind = SQL(" AND {} = {}").format(column, Literal(flag.kind.value)) if flag.kind else SQL("")
+    return SQL(" AND {} <> ''").format(column) + kind
 
-    A scalar look-up, which the planner cannot turn into a join over all labels of the revision.
+
+def flag_part(flag: Flagged, bounds: Bounds) -> Part:
+    """Pairs with a label that has such a flag, each once."""
+    relation = SQL("(SELECT DISTINCT pair_id FROM annotation_label AS made WHERE true{}{}) AS flagged").format(
+        _with_flag(flag, SQL("made.flag")), bounds.on(SQL("made.pair_id"))
+    )
+    return Part(relation, Identifier("flagged", "pair_id"))
+
+
+def _was_passed_on(passed_on: PassedOn, skip: str) -> Composable:
+    condition = SQL(" AND {} <> ALL({})").format(Identifier(skip, "reason"), Literal(KEPT_BACK))
+    if passed_on.by:
+        condition += SQL(" AND {} = {}").format(Identifier(skip, "annotator_id"), Literal(passed_on.by.pk))
+    return condition
+
+
+def passed_on_part(passed_on: PassedOn, bounds: Bounds) -> Part:
+    """Pairs that somebody did not want to decide, each once."""
+    relation = SQL("(SELECT DISTINCT pair_id FROM annotation_skip AS skip WHERE true{}{}) AS passed_on").format(
+        _was_passed_on(passed_on, "skip"), bounds.on(SQL("skip.pair_id"))
+    )
+    return Part(relation, Identifier("passed_on", "pair_id"))
+
+
+def looked_up(own: OwnLabel, passed_on: PassedOn | None, key: Composable) -> Composable | None:
+    """Of what is asked for, what few pairs may have: a condition on a pair's id that begins with AND, or None.
+
+    For rows that are read in an order of their own. Scalar look-ups, which the planner cannot turn into a join over
+    all labels of a revision.
     """
-    return SQL(
-        " AND (SELECT made.pair_id FROM annotation_label AS made WHERE made.pair_id = {}{} LIMIT 1) IS NOT NULL"
-    ).format(key, _of_revision(revision, SQL("made.guideline_id")))
+    look = SQL(" AND (SELECT made.pair_id FROM {} AS made WHERE made.pair_id = {}{} LIMIT 1) IS NOT NULL")
+    label, skip = Identifier("annotation_label"), Identifier("annotation_skip")
+    conditions = []
+    if own.revision:
+        conditions.append(look.format(label, key, _of_revision(own.revision, SQL("made.guideline_id"))))
+    if own.flag:
+        conditions.append(look.format(label, key, _with_flag(own.flag, SQL("made.flag"))))
+    if passed_on:
+        conditions.append(look.format(skip, key, _was_passed_on(passed_on, "made")))
+    return SQL("").join(conditions) if conditions else None
 
 
 def rest_part(person: User, rest: Choice | Rest, bounds: Bounds) -> Part:

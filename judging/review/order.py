@@ -17,7 +17,7 @@ from psycopg.sql import SQL, Composable, Literal
 from annotation.models import Dataset, Split
 from judging.decisions import Bounds
 from judging.review.disagreement import Criteria, matching, numbers
-from judging.review.label_filters import of_revision_too
+from judging.review.label_filters import looked_up
 
 # The agreement of pairs on which nobody differs, which have no row: behind all that have one.
 AGREED = 100
@@ -84,15 +84,14 @@ class Walk:
             if not backwards:
                 return []
             start = None
-        revision = self.criteria.own.revision
+        wanted = looked_up(self.criteria.own, self.criteria.passed_on, SQL("split.pair_id"))
         # Labels of a revision lie together, far away from most handfuls; where they are few there may be none at all.
-        if revision and (few := self._few()) is not None:
+        if wanted and (few := self._few()) is not None:
             return _part([place for place in few if place.agreement < AGREED], limit, start, backwards=backwards)
-        wanted = of_revision_too(revision, SQL("split.pair_id")) if revision else SQL("")
         found: list[Place] = []
         at, size = start, FIRST_HANDFUL
         while True:
-            handful = _splits(self.criteria.dataset, wanted, limit=size, start=at, backwards=backwards)
+            handful = _splits(self.criteria.dataset, wanted or SQL(""), limit=size, start=at, backwards=backwards)
             matched = self._matching(handful)
             found += [place for place in handful if place.pair_id in matched]
             if len(found) >= limit or len(handful) < size:

@@ -1,12 +1,15 @@
 """All that is known of one pair, for the page where it is reviewed."""
 
+from collections.abc import Set
 from dataclasses import dataclass
 from itertools import groupby
 
 from django.db import connection
 
 from annotation.differences import Piece, differences
-from annotation.models import Choice, Label, Pair
+from annotation.left_out import ids_left_out
+from annotation.models import Choice, Label, LateDecision, Pair, Skip
+from annotation.skips import passed_on
 from jobs.models import Job
 from judging.backends import explains
 from judging.decisions import Bounds, decided_by
@@ -18,6 +21,7 @@ from judging.review.order import Order, Place, place_of
 from judging.scores.comparison import INVALID
 from judging.scores.policies import Policy
 
+LABEL_RELATIONS = ("annotator", "guideline", "pair__dataset", "reconsideration")
 LABEL_PARTS = ("revisions", "reworks__sent_by", "reworks__round__guideline")
 
 
@@ -56,6 +60,10 @@ class PairReading:
     responses: list[Response]
     gold: Choice | None
     labels: list[Label]
+    left_out: Set[int]
+    """Ids of the people whose labels gold leaves out."""
+    late: list[LateDecision]
+    skips: list[Skip]
     runs: list[RunReading]
 
 
@@ -80,12 +88,16 @@ class Queue:
 
 
 def reading_of(pair: Pair, *, criteria: Criteria, with_differences: bool) -> PairReading:
-    labels = Label.objects.filter(pair=pair).select_related("annotator", "guideline", "pair__dataset")
+    labels = Label.objects.filter(pair=pair).select_related(*LABEL_RELATIONS)
+    late = LateDecision.objects.filter(pair=pair).select_related("annotator")
     return PairReading(
         pair=pair,
         responses=_responses(pair, with_differences=with_differences),
         gold=gold_choices(criteria, [pair.pk]).get(pair.pk),
         labels=list(labels.order_by("annotator").prefetch_related(*LABEL_PARTS)),
+        left_out=set(ids_left_out(pair.dataset)),
+        late=list(late.order_by("annotator")),
+        skips=list(passed_on(pair).select_related("annotator").order_by("annotator")),
         runs=_runs(pair, criteria.policy),
     )
 

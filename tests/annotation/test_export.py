@@ -17,7 +17,7 @@ from annotation.exporting.options import Options
 from annotation.exporting.reading import FIRST_CHUNK, Reader, one_moment
 from annotation.exporting.work import Work
 from annotation.importing.fields import ID_CHARACTERS
-from annotation.models import Dataset, Label, LateDecision, Pair, Reconsideration, Slot
+from annotation.models import Dataset, Label, LateDecision, Pair, Reconsideration, Slot, Standing
 from judging.models import Verdict
 from tests.annotation.exporting import export_of, exported, label_with_everything, late_decision
 from tests.annotation.importing import pair_row, problems_of, run_import
@@ -171,6 +171,18 @@ def test_an_empty_dataset_is_a_file_without_pairs(format_name):
     out, manifest = export_of("empty", format_name)
     assert out.count(b"\n") <= 1
     assert manifest["rows"] == manifest["read"]["pairs"] == 0
+
+
+@pytest.mark.parametrize("format_name", ["tiebreak", "csv-labels", "preferences"])
+def test_the_manifest_says_whose_labels_gold_leaves_out(format_name):
+    dataset, other = make_dataset(slug="d", pairs=1), make_dataset(slug="e", pairs=1)
+    assert export_of("d", format_name)[1]["gold_leaves_out"] == []
+    for name in ("zoe", "anna", "ben"):
+        person = make_user(username=name)
+        make_label(pair=dataset.pairs.get(), annotator=person)
+        Standing.objects.create(dataset=dataset, annotator=person, left_out=name != "ben")
+        Standing.objects.create(dataset=other, annotator=person, left_out=True)
+    assert export_of("d", format_name)[1]["gold_leaves_out"] == ["anna", "zoe"]
 
 
 def test_queries_grow_with_chunks_not_with_pairs(django_assert_max_num_queries):

@@ -175,6 +175,18 @@ def test_the_page_and_its_tables(client):
     assert client.get("/datasets/d/study/").content.decode().count('class="chart"') == 2
 
 
+@pytest.mark.parametrize(
+    ("late", "said"), [(1, "1 decision was sent when it counted"), (2, "2 decisions were sent when they counted")]
+)
+def test_decisions_that_count_for_nothing_need_not_have_come_too_late(client, late, said):
+    pair = make_dataset(slug="d", pairs=1).pairs.get()
+    for _ in range(late):
+        LateDecision.objects.create(pair=pair, annotator=make_user(), choice=Choice.TIE, shown_swapped=False)
+    client.force_login(make_user(role=Role.REVIEWER))
+    page = client.get("/datasets/d/study/").content.decode()
+    assert f"{said} for nothing: too late, while paused, or when no longer asked" in page
+
+
 @pytest.mark.parametrize(("fields", "said"), [({"labels_per_pair": 0}, "No human labels"), ({}, "Nobody has labelled")])
 def test_the_page_before_the_first_label(client, fields, said):
     make_dataset(slug="d", pairs=1, **fields)
