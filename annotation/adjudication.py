@@ -1,5 +1,7 @@
 """A reviewer's last word on a pair, and what reviewers say to each other about it."""
 
+from datetime import datetime
+
 from django.db import transaction
 
 from annotation import mentions
@@ -10,20 +12,24 @@ class AdjudicatedError(Exception):
     """A reviewer has decided the pair, so labels of it stay as they are."""
 
 
-def is_closed(*, pair_id: int, annotator: User) -> bool:
-    """Whether the pair is adjudicated, so that the annotator's label stays: no reviewer has sent that very one back."""
-    if not Adjudication.objects.filter(pair=pair_id, current=True).exists():
+def is_closed(*, pair_id: int, annotator: User, decided_at: datetime) -> bool:
+    """Whether the pair was adjudicated since, so that the annotator's label stays: no reviewer has sent it back.
+
+    An adjudication of before they decided closes nothing: it would tell a control pair, which is answered long after
+    reviewers have decided it, from others.
+    """
+    if not Adjudication.objects.filter(pair=pair_id, current=True, created_at__gt=decided_at).exists():
         return False
     return not Rework.objects.filter(label__pair=pair_id, label__annotator=annotator, done_at=None).exists()
 
 
-def check_open(*, pair_id: int, annotator: User) -> None:
+def check_open(*, pair_id: int, annotator: User, decided_at: datetime) -> None:
     """Make sure that the annotator may change their label, and keep it so until the transaction ends.
 
     Raises AdjudicatedError where it stays as it is.
     """
     Pair.objects.select_for_update(no_key=True).get(pk=pair_id)
-    if is_closed(pair_id=pair_id, annotator=annotator):
+    if is_closed(pair_id=pair_id, annotator=annotator, decided_at=decided_at):
         raise AdjudicatedError
 
 

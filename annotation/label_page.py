@@ -82,7 +82,9 @@ def page_context(
         "ask": whom_to_ask() if stop else [],
         "barrier": barrier,
         "asked": decided and rework.open_rework(annotator=user, pair_id=decided),
-        "closed": decided and adjudication.is_closed(annotator=user, pair_id=decided),
+        "closed": task is not None
+        and task.decided_at is not None
+        and adjudication.is_closed(annotator=user, pair_id=task.shown.pair_id, decided_at=task.decided_at),
     }
 
 

@@ -146,6 +146,7 @@ def was_passed_on(*, user: User, pair_id: int) -> bool:
 def keep_apart(*, user: User, pair_id: int, decision: Decision) -> None:
     """Keep a decision for which there is no slot. Of several about one pair the latest stands."""
     said = decision.said | {"shown_swapped": decision.swapped, "seconds": decision.seconds}
+    said["created_at"] = timezone.now()
     with transaction.atomic():
         LateDecision.objects.update_or_create(pair_id=pair_id, annotator=user, defaults=said)
         Draft.objects.filter(pair=pair_id, annotator=user).delete()
@@ -183,7 +184,7 @@ def change_label(*, user: User, dataset: Dataset, pair_id: int, decision: Decisi
             return label
         if label.is_fixed:
             raise RevealedError
-        adjudication.check_open(pair_id=pair_id, annotator=user)
+        adjudication.check_open(pair_id=pair_id, annotator=user, decided_at=label.changed_at)
         replaced = _keep_revision(label)
         for name, value in said.items():
             setattr(label, name, value)

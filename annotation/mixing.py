@@ -228,7 +228,7 @@ def change(*, user: User, dataset: Dataset, pair_id: int, decision: Decision) ->
             return
         if answer.revealed_at or answer.audited_at:
             raise RevealedError
-        adjudication.check_open(pair_id=pair_id, annotator=user)
+        adjudication.check_open(pair_id=pair_id, annotator=user, decided_at=answer.created_at)
         attempt = answer.attempt + 1
         controls.answer(control=answer.control, user=user, attempt=attempt, taken_at=answer.taken_at, **said)
 

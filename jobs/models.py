@@ -134,8 +134,10 @@ class Job(models.Model):
         if waited < timedelta(0):
             return f"Attempt {self.attempt_number} begins in {in_words(-waited)}."
         busy = Job.objects.filter(queue=self.queue, state__in=[self.State.RUNNING, self.State.CANCELLING])
-        if first := busy.order_by("started_at").first():
-            return f"Waiting for a worker of the queue “{self.queue}”, which is at “{first.title}”."
+        if n := busy.count():
+            return (
+                f"Waiting for a worker of the queue “{self.queue}”, which is at {n} other job{'' if n == 1 else 's'}."
+            )
         if waited > timedelta(seconds=settings.JOB_STALE_SECONDS):
             return f"No worker took it for {in_words(waited)}. Is one running for the queue “{self.queue}”?"
         return "Waiting for a worker."

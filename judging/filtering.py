@@ -121,17 +121,19 @@ def filter_run(running: Running) -> None:
 
 
 def is_due(run: JudgeRun) -> bool:
-    """The run was never filtered, or has verdicts that came since."""
-    job = job_of(run)
-    if job is None or job.started_at is None:
-        return not FilterMark.objects.filter(run=run).exists()
-    return job.finished_at is not None and Verdict.objects.filter(run=run, created_at__gt=job.started_at).exists()
+    """The run was never filtered to the end, or has verdicts that came since."""
+    done = Job.objects.filter(kind=WORK, subject_id=run.pk, state=Job.State.SUCCEEDED).order_by("started_at").last()
+    return done is None or Verdict.objects.filter(run=run, created_at__gt=done.started_at).exists()
 
 
 def mark(*, run: JudgeRun, running: Running) -> None:
-    """All marks of a run in one transaction: what was marked before stands until then."""
+    """All marks of a run in one transaction: what was marked before stands until then, and for whoever reads.
+
+    Two that mark the same run come one after the other.
+    """
     running.progress(0, len(FILTERS), "Filtering")
     with running.writing():
+        JudgeRun.objects.select_for_update(of=("self",), no_key=True).get(pk=run.pk)
         FilterMark.objects.filter(run=run).delete()
         for number, (name, filter_) in enumerate(FILTERS.items()):
             running.progress(number, len(FILTERS), filter_.title)

@@ -21,7 +21,7 @@ from annotation.adjudication import AdjudicatedError
 from annotation.drafts import OvertakenError, keep_draft, put_back
 from annotation.label_forms import DecisionForm, SkipForm
 from annotation.label_page import page_context
-from annotation.models import Dataset, Slot
+from annotation.models import Dataset, Label, Slot
 from annotation.pools import Stop, stop_for
 from annotation.progress import count_anew, own_progress
 from annotation.reveal import NO_CHANGE, RevealedError
@@ -148,7 +148,9 @@ def _decide_without_being_asked(request: HttpRequest, dataset: Dataset) -> HttpR
     form = DecisionForm(request.POST, dataset=dataset)
     if request.method != "POST" or (form.is_valid() and not form.was_shown_to(request.user)):
         raise Http404
-    if form.is_valid():
+    if form.is_valid() and Label.objects.filter(pair=form.pair_id, annotator=request.user).exists():
+        messages.info(request, TWICE)
+    elif form.is_valid():
         labeling.keep_apart(user=request.user, pair_id=form.pair_id, decision=form.decision)
         put_back(user=request.user, pair_id=form.pair_id, remarks=form.remarks, swapped=form.decision.swapped)
         messages.warning(request, NOT_YOURS)

@@ -220,7 +220,7 @@
       return;
     }
     // Who is about to pass the pair on decides nothing by a key that is none of the reasons.
-    if (group?.closest("#skip")) return;
+    if (event.target.closest?.("#skip[open]")) return;
     if (event.target.matches("input[type=radio]") && key.startsWith("arrow")) return;
     const action = labelKeys.actionOf(key);
     if (!action) return;

@@ -7,6 +7,7 @@ const labelDrafts = (() => {
   const SOON = 1500; // milliseconds without a keystroke before the server is told
   const AGAIN = 15000; // milliseconds before it is tried again
   const GIVE_UP = 30000; // milliseconds in which the server may answer
+  const POSTS = 5;
   const PREFIX = "tiebreak-draft:";
   const BACK = "What you had begun to say about this pair is back.";
 
@@ -78,6 +79,9 @@ const labelDrafts = (() => {
     storage((s) => s.setItem(key(), JSON.stringify(copy)));
   }
 
+  // Earlier versions kept the last one alone.
+  const posted = () => [copy.posted ?? []].flat();
+
   function forget() {
     copy = null;
     storage((s) => s.removeItem(key()));
@@ -117,7 +121,7 @@ const labelDrafts = (() => {
     const { saved, decided } = task().dataset;
     const both = joined(there, copy.fields);
     if ((copy.decided ?? "") !== decided) return copy.told || same(both, there) ? null : both; // decided since
-    const ours = (copy.saved ?? "") === saved || (copy.posted ?? []).some((fields) => same(fields, there));
+    const ours = (copy.saved ?? "") === saved || posted().some((fields) => same(fields, there));
     if (ours || !(copy.told || saved)) return copy.fields;
     return copy.told ? null : both; // written elsewhere since
   }
@@ -159,7 +163,8 @@ const labelDrafts = (() => {
       return;
     }
     const fields = said();
-    write({ posted: [...(copy.posted ?? []), fields] });
+    // As often as the network fails; the last few are enough to be known again.
+    write({ posted: [...posted().filter((before) => !same(before, fields)), fields].slice(-POSTS) });
     const answer = await post(form, fields);
     // Decided or passed on meanwhile.
     if (!copy || form !== document.getElementById("decide")) return;

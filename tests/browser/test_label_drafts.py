@@ -121,6 +121,20 @@ def test_a_lost_answer_makes_nobody_another_device(label_page):
     expect_words(label_page, "This did not")
 
 
+def test_a_copy_that_an_earlier_version_kept_is_taken_up(label_page):
+    write(label_page, "Half a thought")
+    label_page.evaluate("""() => {
+      const [name] = Object.keys(localStorage).filter((each) => each.startsWith("tiebreak-draft:"));
+      const copy = JSON.parse(localStorage.getItem(name));
+      copy.fields = { rationale: "A whole one" };
+      localStorage.setItem(name, JSON.stringify({ ...copy, saved: "", posted: { rationale: "Half a thought" }, told: false }));
+    }""")
+    label_page.reload()
+    expect_words(label_page, "A whole one")
+    expect(label_page.locator("#draft-word")).to_contain_text("Draft saved.")
+    assert Draft.objects.get().fields == {"rationale": "A whole one"}
+
+
 def test_blanks_around_the_words_are_nothing_to_bring_back(label_page):
     write(label_page, "Half a thought ")
     label_page.reload()

@@ -100,7 +100,7 @@ def test_a_queued_job_says_what_it_waits_for(client, researcher, settings):
     Attempt.objects.update(due_at=timezone.now() - timedelta(hours=2))
     assert "No worker took it for 2 h. Is one running for the queue “gpu”?" in page(client, job)
     other, _ = running(queue=Job.Queue.GPU)
-    assert "Waiting for a worker of the queue “gpu”, which is at “Import of pairs.jsonl”." in page(client, job)
+    assert "Waiting for a worker of the queue “gpu”, which is at 1 other job." in page(client, job)
     other.attempts.update(due_at=timezone.now())
     job.attempts.update(due_at=timezone.now() + timedelta(seconds=40))
     assert "Attempt 1 begins in" in page(client, job)

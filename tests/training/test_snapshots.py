@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from annotation.models import Choice, Dataset, Generator, Pair, Role
 from jobs.errors import PermanentError
+from jobs.models import Job
 from jobs.running import run_here
 from judging import filtering
 from judging.artifacts import hash_of
@@ -71,6 +72,8 @@ def test_the_same_recipe_gives_the_same_file_and_another_seed_another_one(labels
 
 def test_filters_and_audits_decide_what_is_learnt(labels):
     marked = labels.verdicts.order_by("pk").first().pair
+    run_here(job=filtering.ask(run=labels, by=factories.make_user()), out=io.StringIO())
+    FilterMark.objects.all().delete()
     FilterMark.objects.create(run=labels, pair=marked, filter="identical")
     audit = draw_sample(run=labels, dimensions=["verdict"], size=4, seed=0, created_by=factories.make_user())
     items = list(AuditItem.objects.filter(audit=audit).exclude(pair=marked)[:3])
@@ -113,7 +116,11 @@ def test_labels_that_were_never_filtered_are_filtered_first_and_again_when_more_
     recipe = JudgeRecipe(run=labels.pk, filters=["identical"], held_out=0)
     assert make(recipe, name="first").card["taken"]["left out by filters"] == alike
     job = filtering.ask(run=labels, by=factories.make_user())
-    run_here(job=job, out=io.StringIO())
+    assert filtering.is_due(labels)
+    Job.objects.filter(pk=job.pk).update(state=Job.State.FAILED, started_at=timezone.now(), finished_at=timezone.now())
+    assert filtering.is_due(labels), "what failed has marked nothing"
+    run_here(job=filtering.ask(run=labels, by=factories.make_user()), out=io.StringIO())
+    assert not filtering.is_due(labels)
     twin(2)
     assert make(recipe, name="second").card["taken"]["left out by filters"] == alike + 1
 

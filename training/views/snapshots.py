@@ -24,7 +24,11 @@ def snapshots(request: HttpRequest) -> HttpResponse:
 def snapshot_new(request: HttpRequest) -> HttpResponse:
     """A form, filled in with the recipe of another one (`like`) or what a page that leads here knows."""
     said = request.GET.get("like", "")
-    like = Snapshot.objects.visible_to(request.user).filter(pk=said).first() if said.isdecimal() else None
+    like = (
+        Snapshot.objects.visible_to(request.user).filter(pk=said).first()
+        if said.isdecimal() and len(said) < 10
+        else None
+    )
     purpose = like.purpose if like else request.GET.get("purpose", Snapshot.Purpose.JUDGE)
     purpose = purpose if purpose in FORMS else Snapshot.Purpose.JUDGE
     initial = {name: request.GET[name] for name in ("run", "dataset") if name in request.GET}
