@@ -11,6 +11,7 @@ from annotation.roles import researchers_only, reviewers_only
 from jobs import logs
 from judging.judge_forms import as_json
 from training.cards import word_of
+from training.learnt import counted_before, held_out_of, learnt_of
 from training.models import Snapshot, TrainingRun
 from training.pages import charts_of, checkpoints_of, command_line, estimate_of, figures_of
 from training.repeating import compare_losses
@@ -40,21 +41,27 @@ def training_new(request: HttpRequest) -> HttpResponse:
     if clone := request.GET.get("clone", ""):
         initial = initial_of(_find(request, _number(clone)))
     form = TrainingForm(request.POST or None, initial=initial)
-    action, estimate = request.POST.get("action", ""), None
+    action, estimate, counted = request.POST.get("action", ""), None, None
     if request.method == "POST" and form.is_valid():
         if action != "estimate" and (started := form.start(dry=action == "dry", created_by=request.user)):
             return redirect("training_run", started.pk)
         if action == "estimate":
             given = form.cleaned_data
+            counted = counted_before(
+                snapshot=given["snapshot"],
+                base_model=given["base_model"],
+                max_length=given["hyperparameters"].max_length,
+            )
             estimate = estimate_of(
                 base_model=given["base_model"],
                 hyperparameters=given["hyperparameters"],
                 devices=given["devices"],
-                samples=given["snapshot"].count,
+                samples=counted.samples if counted else given["snapshot"].count,
             )
     context = {
         "form": form,
         "estimate": estimate,
+        "counted": counted,
         "deepspeed": as_json(estimate.deepspeed) if estimate else "",
         "has_snapshots": form.fields["snapshot"].queryset.exists(),
     }
@@ -92,6 +99,8 @@ def training_live(request: HttpRequest, pk: int) -> HttpResponse:
 def _live(request: HttpRequest, shown: TrainingRun) -> dict[str, object]:
     return {
         "run": shown,
+        "learnt": learnt_of(shown),
+        "held_out": held_out_of(shown),
         "figures": figures_of(shown),
         "charts": charts_of([shown]),
         "checkpoints": checkpoints_of(shown),
