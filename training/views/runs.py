@@ -11,6 +11,7 @@ from annotation.roles import researchers_only, reviewers_only
 from jobs import logs
 from judging.judge_forms import as_json
 from training.cards import word_of
+from training.comparing import changed, column_of
 from training.learnt import counted_before, held_out_of, learnt_of
 from training.models import Snapshot, TrainingRun
 from training.pages import charts_of, checkpoints_of, command_line, estimate_of, figures_of
@@ -112,17 +113,18 @@ def _live(request: HttpRequest, shown: TrainingRun) -> dict[str, object]:
 @reviewers_only
 def training_compare(request: HttpRequest) -> HttpResponse:
     """Runs laid over each other, chosen by their numbers."""
-    asked = [_number(said) for said in request.GET.getlist("run")][:MOST_OVERLAID]
+    said = list(dict.fromkeys(map(_number, request.GET.getlist("run"))))
+    asked = said[:MOST_OVERLAID]
     visible = TrainingRun.objects.visible_to(request.user).select_related("snapshot", "job")
     runs = list(visible.filter(pk__in=asked))
-    names = sorted({name for run in runs for name in run.hyperparameters})
-    rows = [(name, [word_of(run.hyperparameters.get(name)) for run in runs]) for name in names]
     context = {
-        "runs": [(run, figures_of(run)) for run in runs],
+        "columns": [column_of(run) for run in runs],
+        "snapshots_differ": len({run.snapshot_id for run in runs}) > 1,
+        "left_out": len(said) - len(asked),
         "all": visible.exclude(dry=True)[:100],
         "asked": asked,
         "charts": charts_of(runs),
-        "changed": [(name, values) for name, values in rows if any(value != values[0] for value in values)],
+        "changed": changed(runs),
     }
     return render(request, "training/training_compare.html", context)
 
