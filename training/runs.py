@@ -155,6 +155,8 @@ def continue_training(*, run: TrainingRun, created_by: User | None = None, send:
 
 def repeat(*, run: TrainingRun, created_by: User | None = None, send: bool = True) -> TrainingRun:
     """The same run anew: on the same hardware its losses are the same. Raises ValidationError."""
+    if run.dry:
+        raise ValidationError("A measurement has no losses that a repetition could give again: clone it instead.")
     return start_training(
         name=f"{run.name}, again",
         snapshot=run.snapshot,
@@ -163,7 +165,6 @@ def repeat(*, run: TrainingRun, created_by: User | None = None, send: bool = Tru
         hyperparameters=run.hyperparameters,
         devices=run.devices,
         test_sets=list(run.test_sets.all()),
-        dry=run.dry,
         repeats=run,
         created_by=created_by,
         send=send,

@@ -8,7 +8,7 @@ from jobs.models import Job
 from judging.models import Judge, JudgeRun
 from tests import factories
 from tests.training.made import make_training_run
-from training.models import Snapshot, TrainingRun
+from training.models import Snapshot, StepMetric, TrainingRun
 from training.script.config import Hyperparameters
 
 pytestmark = pytest.mark.django_db
@@ -155,7 +155,47 @@ def test_a_repeated_run_says_by_how_much_it_differs(client, run):
     response = client.post(reverse("training_repeat", args=[run.pk]))
     again = TrainingRun.objects.get(repeats=run)
     assert response.url == again.get_absolute_url()
-    assert "It repeats" in client.get(again.get_absolute_url()).content.decode()
+    page = client.get(again.get_absolute_url()).content.decode()
+    assert "It repeats" in page
+    assert "not compared yet" in page
+    assert "differ by" not in page
+    step = StepMetric.objects.filter(run=run).first()
+    step.pk, step.run, step.loss = None, again, step.loss + 0.25
+    step.save()
+    assert "losses that differ by up to 0.250000 in 1 step" in client.get(again.get_absolute_url()).content.decode()
+
+
+def test_a_measurement_is_not_repeated(client, run):
+    TrainingRun.objects.filter(pk=run.pk).update(dry=True)
+    url = reverse("training_repeat", args=[run.pk])
+    assert url not in client.get(run.get_absolute_url()).content.decode()
+    assert "clone it instead" in client.post(url, follow=True).content.decode()
+    assert TrainingRun.objects.count() == 1
+
+
+def test_a_failed_run_says_what_trying_again_goes_on_from(client, run):
+    Job.objects.filter(pk=run.job_id).update(state=Job.State.FAILED)
+    url = run.get_absolute_url()
+    assert "Its checkpoints are kept." in client.get(url).content.decode()
+    run.checkpoints.all().delete()
+    page = client.get(url).content.decode()
+    assert "checkpoints are kept" not in page
+    assert "It has no checkpoint yet." in page
+    run.steps.all().delete()
+    assert "It has saved nothing. “Try again” begins anew." in client.get(url).content.decode()
+
+
+def test_without_test_sets_nothing_is_said_to_be_asked_about_them(client, run, monkeypatch, base_model):
+    monkeypatch.setattr("training.promotion.weights_folder", lambda run, step: base_model)
+    assert "Test set</th>" in client.get(run.get_absolute_url()).content.decode()
+    run.checkpoints.get().examinations.all().delete()
+    run.test_sets.clear()
+    page = client.get(run.get_absolute_url()).content.decode()
+    assert "Held-out loss</th>" in page
+    assert "Test set</th>" not in page
+    promoted = client.post(reverse("checkpoint_promote", args=[run.checkpoints.get().pk]), follow=True)
+    page = promoted.content.decode()
+    assert "is asked about nothing yet" in page
 
 
 def test_the_admins_add_leads_to_the_form(client, run):

@@ -18,12 +18,18 @@ from training.runs import TrainingError
 def checkpoint_promote(request: HttpRequest, pk: int) -> HttpResponse:
     """A judge, asked about the test sets that its run was examined on; one click."""
     checkpoint = _find(pk)
+    test_sets = list(checkpoint.run.test_sets.all())
     try:
-        judge = promote(checkpoint=checkpoint, test_sets=list(checkpoint.run.test_sets.all()), by=request.user)
+        judge = promote(checkpoint=checkpoint, test_sets=test_sets, by=request.user)
     except TrainingError as error:
         messages.error(request, str(error))
         return redirect(checkpoint.run)
-    messages.success(request, f"{judge} is a judge now, and is asked about the run's test sets in both orders.")
+    asked = (
+        "and is asked about the run's test sets in both orders."
+        if test_sets
+        else "and is asked about nothing yet: the run had no test sets. Start a run of it here."
+    )
+    messages.success(request, f"{judge} is a judge now, {asked}")
     return redirect(judge)
 
 
