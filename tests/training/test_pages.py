@@ -3,12 +3,15 @@
 import pytest
 from django.urls import reverse
 
-from annotation.models import Role
+from annotation.models import Role, User
+from jobs import lifecycle, processes
 from jobs.models import Job
 from judging.models import Judge, JudgeRun
 from tests import factories
 from tests.training.made import make_training_run
 from training.models import Snapshot, StepMetric, TrainingRun
+from training.promotion import HELP_GENERATE
+from training.runs import WORK
 from training.script.config import Hyperparameters
 
 pytestmark = pytest.mark.django_db
@@ -162,7 +165,7 @@ def test_a_repeated_run_says_by_how_much_it_differs(client, run):
     step = StepMetric.objects.filter(run=run).first()
     step.pk, step.run, step.loss = None, again, step.loss + 0.25
     step.save()
-    assert "losses that differ by up to 0.250000 in 1 step" in client.get(again.get_absolute_url()).content.decode()
+    assert "losses that differ by up to 0.250000 in 1 step." in client.get(again.get_absolute_url()).content.decode()
 
 
 def test_a_measurement_is_not_repeated(client, run):
@@ -202,3 +205,36 @@ def test_the_admins_add_leads_to_the_form(client, run):
     assert client.get(reverse("admin:training_trainingrun_add")).url == reverse("training_new")
     assert client.get(reverse("admin:training_snapshot_add")).url == reverse("snapshot_new")
     assert run.name in client.get(reverse("admin:training_trainingrun_change", args=[run.pk])).content.decode()
+
+
+def test_a_run_that_waits_for_its_next_attempt_says_why_and_no_phase(client, run):
+    job = lifecycle.enqueue(kind=WORK, title="Train it", subject_id=run.pk)
+    TrainingRun.objects.filter(pk=run.pk).update(job=job)
+    attempt = lifecycle.claim(attempt_id=job.attempts.get().pk, holder=processes.this_process())
+    Job.objects.filter(pk=job.pk).update(phase="Saving")
+    assert "Saving" in client.get(run.get_absolute_url()).content.decode()
+    error = "Traceback:\n  somewhere\ntraining.work.TrainingFailedError: Its processes were ended by SIGKILL."
+    lifecycle.fail(attempt=attempt, summary="x", error=error)
+    page = client.get(run.get_absolute_url()).content.decode()
+    assert "Attempt 2 begins in" in page
+    assert "did not end well. TrainingFailedError: Its processes were ended by SIGKILL. <a href" in page
+    assert f'<a href="{job.get_absolute_url()}">All attempts</a>' in page
+    assert "Saving" not in page
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [WORK, "training.snapshots.build", "training.generating.generate", HELP_GENERATE, "judging.work.judge_pairs"],
+)
+def test_the_page_of_a_job_leads_to_what_it_is_about(client, run, kind):
+    about = {
+        WORK: run,
+        "training.snapshots.build": run.snapshot,
+        "judging.work.judge_pairs": JudgeRun.objects.get(),
+    }.get(kind, run.checkpoints.get())
+    job = lifecycle.enqueue(kind=kind, title="Work", subject_id=about.pk, created_by=run.created_by)
+    assert f'About <a href="{about.get_absolute_url()}">' in client.get(job.get_absolute_url()).content.decode()
+    gone = lifecycle.enqueue(kind=kind, title="Work", subject_id=0, created_by=run.created_by)
+    assert "About <a" not in client.get(gone.get_absolute_url()).content.decode()
+    User.objects.update(role=Role.ANNOTATOR)
+    assert "About <a" not in client.get(job.get_absolute_url()).content.decode()
