@@ -238,3 +238,24 @@ def test_the_page_of_a_job_leads_to_what_it_is_about(client, run, kind):
     assert "About <a" not in client.get(gone.get_absolute_url()).content.decode()
     User.objects.update(role=Role.ANNOTATOR)
     assert "About <a" not in client.get(job.get_absolute_url()).content.decode()
+
+
+def test_notes_with_a_tag_that_is_too_long_are_not_lost(client, run):
+    response = client.post(reverse("training_notes", args=[run.pk]), {"notes": "Much typed.", "tags": "x" * 41})
+    assert response.status_code == 422
+    page = response.content.decode()
+    assert "Much typed.</textarea>" in page
+    assert f'value="{"x" * 41}"' in page
+    assert "is longer than 40 letters" in page
+    run.refresh_from_db()
+    assert (run.notes, run.tags) == ("", ["first"])
+
+
+def test_a_checkpoints_card_is_read_in_the_browser(client, run):
+    checkpoint = run.checkpoints.get()
+    url = reverse("checkpoint_card", args=[checkpoint.pk])
+    assert url in client.get(run.get_absolute_url()).content.decode()
+    page = client.get(url).content.decode()
+    assert "library_name: transformers" in page
+    assert run.snapshot.sha256 in page
+    assert client.get(reverse("checkpoint_card", args=[0])).status_code == 404

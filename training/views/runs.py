@@ -73,18 +73,22 @@ def training_new(request: HttpRequest) -> HttpResponse:
 @reviewers_only
 def training_run(request: HttpRequest, pk: int) -> HttpResponse:
     shown = _find(request, pk)
+    return _page(request, shown, NotesForm(instance=shown))
+
+
+def _page(request: HttpRequest, shown: TrainingRun, notes_form: NotesForm) -> HttpResponse:
     attempt = shown.job.attempts.order_by("-number").first() if shown.job else None
     context = _live(request, shown) | {
         "job": shown.job,
         "hyperparameters": [(name, word_of(value)) for name, value in shown.hyperparameters.items()],
         "found": as_json(shown.found),
         "command": command_line(shown.devices, pk=shown.pk),
-        "notes_form": NotesForm(instance=shown),
+        "notes_form": notes_form,
         "log": logs.tail(attempt) if attempt else None,
         "may_steer": shown.job is not None and shown.job.may_be_steered_by(request.user),
         "repeated": compare_losses(shown),
     }
-    return render(request, "training/training_run.html", context)
+    return render(request, "training/training_run.html", context, status=422 if notes_form.errors else 200)
 
 
 @require_safe
@@ -158,11 +162,10 @@ def training_repeat(request: HttpRequest, pk: int) -> HttpResponse:
 def training_notes(request: HttpRequest, pk: int) -> HttpResponse:
     shown = _find(request, pk)
     form = NotesForm(request.POST, instance=shown)
-    if form.is_valid():
-        form.save()
-        messages.success(request, "Notes and tags are saved.")
-    else:
-        messages.error(request, " ".join(word for words in form.errors.values() for word in words))
+    if not form.is_valid():
+        return _page(request, shown, form)
+    form.save()
+    messages.success(request, "Notes and tags are saved.")
     return redirect(shown)
 
 
