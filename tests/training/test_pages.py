@@ -249,6 +249,10 @@ def test_notes_with_a_tag_that_is_too_long_are_not_lost(client, run):
     assert "is longer than 40 letters" in page
     run.refresh_from_db()
     assert (run.notes, run.tags) == ("", ["first"])
+    # A page that came of a POST cannot be gone back to.
+    Job.objects.filter(pk=run.job_id).update(state=Job.State.FAILED)
+    page = client.post(reverse("training_notes", args=[run.pk]), {"tags": "x" * 41}).content.decode()
+    assert f'name="next" value="{run.get_absolute_url()}"' in page
 
 
 def test_a_checkpoints_card_is_read_in_the_browser(client, run):
