@@ -84,7 +84,7 @@ def test_the_form_tells_what_a_run_would_take_and_starts_it(client, researcher, 
     [
         ({"learning_rate": "3"}, "less than or equal to 1"),
         ({"epochs": "0"}, "greater than or equal to 1"),
-        ({"piece_tokens": "512"}, "at least max_length"),
+        ({"piece_tokens": "512"}, "“Piece tokens” (512) must hold the longest sample: at least “Max length” (1024)"),
         ({"base_model": ""}, "required"),
         ({"devices": "0"}, "greater than or equal to 1"),
     ],
@@ -94,6 +94,21 @@ def test_a_wrong_hyperparameter_is_named_at_its_field(client, researcher, snapsh
     assert response.status_code == 422
     assert words in response.content.decode()
     assert not TrainingRun.objects.exists()
+
+
+def test_all_that_is_wrong_is_told_at_once(client, researcher, snapshot, test_set):
+    wrong = {"name": "", "learning_rate": "3", "epochs": "many", "warmup_ratio": "-1", "piece_tokens": "70"}
+    wrong |= {"base_model": "/models/tiny", "revision": "main", "lora": "on", "lora_rank": "0", "lora_alpha": "x"}
+    response = client.post(reverse("training_new"), filled(snapshot, action="start", **wrong))
+    assert response.status_code == 422
+    told = response.context["form"].errors
+    # Whether the pieces hold a sample is told when the numbers themselves can be read.
+    names = {"name", "learning_rate", "epochs", "warmup_ratio", "revision", "lora_rank", "lora_alpha"}
+    assert set(told) == names
+    assert all(len(words) == 1 for words in told.values())
+    page = response.content.decode()
+    for words in ("This field is required.", "less than or equal to 1", "Enter a whole number.", "has no revision"):
+        assert words in page
 
 
 @pytest.fixture
