@@ -40,11 +40,12 @@ def held_out_of(run: TrainingRun) -> Fit | None:
     return _fit(run, "held-out", "held-out samples used")
 
 
-def counted_before(*, snapshot: Snapshot, base_model: str, max_length: int) -> Fit | None:
+def counted_before(*, snapshot: Snapshot, base_model: str, revision: str, max_length: int) -> Fit | None:
     """What an earlier run of the same samples, in the same model's tokens and at the same length, has counted."""
     runs = TrainingRun.objects.filter(
         snapshot=snapshot,
         base_model=base_model,
+        revision=revision,
         hyperparameters__max_length=max_length,
         found__has_key="tokens snapshot",
     )

@@ -44,7 +44,7 @@ def test_the_page_and_the_card_tell_of_samples_that_were_left_out(client, run):
 def test_an_estimate_reckons_with_the_samples_that_fit(client, run):
     page = client.get(reverse("training_new"), {"clone": run.pk}).content.decode()
     assert "one whose prompt fills them is left out" in page
-    asked = {"snapshot": run.snapshot, "base_model": run.base_model}
+    asked = {"snapshot": run.snapshot, "base_model": run.base_model, "revision": ""}
     assert counted_before(**asked, max_length=512) is None
     assert counted_before(**asked, max_length=1024).samples == 508
     told = {name: value for name, value in run.hyperparameters.items() if name != "lora" and value is not False}

@@ -51,6 +51,7 @@ def training_new(request: HttpRequest) -> HttpResponse:
             counted = counted_before(
                 snapshot=given["snapshot"],
                 base_model=given["base_model"],
+                revision=given["revision"],
                 max_length=given["hyperparameters"].max_length,
             )
             estimate = estimate_of(
