@@ -1,5 +1,6 @@
 """Durable long work. A job is a row; each try at it is an attempt; only the current attempt may write."""
 
+import re
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Protocol, Self
@@ -11,6 +12,7 @@ from django.db.models.functions import Greatest, Least, Now
 from django.db.models.lookups import LessThan
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from jobs.progress import Progress, in_words
 
@@ -123,7 +125,17 @@ class Job(models.Model):
         """Its state for a screen reader: changes often enough to follow, too seldom to be a nuisance."""
         percent = self.progress.percent
         tens = f"{percent // 10 * 10}%" if percent is not None and self.is_live else ""
-        return ", ".join(filter(None, [self.get_state_display(), self.phase if self.is_live else "", tens]))
+        # A queued job's phase is that of the attempt before.
+        phase = self.phase if self.is_live and self.state != self.State.QUEUED else ""
+        return ", ".join(filter(None, [self.get_state_display(), phase, tens]))
+
+    @cached_property
+    def attempt_before(self) -> "Attempt | None":
+        """Of a live job that is tried again: the attempt that failed, was lost or stopped."""
+        if not self.is_live or self.attempt_number == 1:
+            return None
+        ended = [Attempt.State.FAILED, Attempt.State.LOST, Attempt.State.STOPPED]
+        return self.attempts.filter(number=self.attempt_number - 1, state__in=ended).first()
 
     @property
     def waiting_for(self) -> str:
@@ -244,6 +256,11 @@ class Attempt(models.Model):
         """Of the error: in a traceback, the line that says what it was."""
         lines = [line for line in self.error.splitlines() if line.strip()]
         return lines[-1] if lines else ""
+
+    @property
+    def reason(self) -> str:
+        """Its last line with the name of the error's class, without where that is defined."""
+        return re.sub(r"^(\w+\.)+(?=\w+(:|$))", "", self.last_line)
 
 
 class Lease(models.Model):

@@ -9,6 +9,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from jobs import lifecycle, logs
 from jobs.models import Job
+from jobs.subjects import subject_of
 
 
 @require_safe
@@ -21,6 +22,8 @@ def job(request: HttpRequest, pk: int) -> HttpResponse:
         {
             "job": shown,
             "attempts": attempts,
+            # Who may not review sees their own jobs, but not what those are about.
+            "subject": subject_of(shown) if request.user.may_review else None,
             "may_steer": shown.may_be_steered_by(request.user),
             "log": logs.tail(attempts[0]) if attempts else None,
         },

@@ -118,6 +118,7 @@ DOORS = {
     "snapshots": Door(TEAM),
     "snapshot_new": Door(RESEARCH),
     "snapshot": Door(TEAM, "snapshot"),
+    "checkpoint_card": Door(TEAM, "checkpoint"),
     "checkpoint_promote": Door(RESEARCH, "checkpoint", post=True),
     "checkpoint_answers": Door(RESEARCH, "candidate_checkpoint", post=True),
     "guidelines": Door(TEAM, "dataset"),

@@ -1,5 +1,6 @@
 """The card that lies beside a checkpoint: what it learnt from, how, and what it is worth."""
 
+from training.learnt import held_out_of, learnt_of
 from training.models import Checkpoint, TrainingRun
 
 _HEAD = """---
@@ -45,12 +46,14 @@ def card_of(run: TrainingRun, checkpoint: Checkpoint) -> str:
 
 def _data(run: TrainingRun) -> str:
     card, snapshot = run.snapshot.card, run.snapshot
+    # What the snapshot holds says too much where samples were too long.
+    learnt, held_out = learnt_of(run), held_out_of(run)
     told = {
         "snapshot": snapshot.name,
         "SHA-256": snapshot.sha256,
-        "samples": f"{snapshot.count:,}",
+        "samples": str(learnt or f"{snapshot.count:,}"),
         "prompts": f"{card.get('prompts', 0):,}",
-        "held out": f"{snapshot.held_out_count:,} samples of other prompts",
+        "held out": f"{held_out or f'{snapshot.held_out_count:,} samples'}, of other prompts",
         "recipe": ", ".join(f"{name} {word_of(value)}" for name, value in snapshot.recipe.items()),
     }
     if weights := card.get("weights"):

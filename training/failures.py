@@ -26,6 +26,8 @@ _COMMUNICATION = (
     "socket timeout",
     "rendezvous",
 )
+# As transformers and huggingface_hub say that a hub id is neither in the cache nor to be downloaded.
+_AWAY_FROM_THE_HUB = ("couldn't connect to 'https://huggingface.co", "outgoing traffic has been disabled")
 
 
 def why(*, told: Mapping[str, object] | None, log: str, exit_code: int) -> Failure:
@@ -56,6 +58,13 @@ def why(*, told: Mapping[str, object] | None, log: str, exit_code: int) -> Failu
         )
     if kind in {"BadRowError", "SnapshotChangedError"}:
         return Failure("data", text, permanent=True)
+    if any(word in said for word in _AWAY_FROM_THE_HUB):
+        return Failure(
+            "model",
+            f"{_short(text)} Workers are offline unless HF_HUB_OFFLINE=0 is set in their environment: check that the "
+            "name is right, bring the files into the workers' cache, or set it so that they download them.",
+            permanent=True,
+        )
     if kind in {"PermanentError", "ValueError", "NoSpellingError"}:
         return Failure("model", text, permanent=True)
     if kind == "WorldSizeError":

@@ -8,6 +8,8 @@ from typing import Any
 
 from django.db.models import Count, Sum
 
+from jobs.crews import helpers
+from jobs.models import Job
 from jobs.progress import in_words
 from judging.backends.checkpoints import folder_of
 from judging.models import JudgeRun
@@ -16,6 +18,7 @@ from training.curves import Curve, curve_chart
 from training.estimates import Memory, disk_of, memory_of, operations_of, steps_of, tokens_of
 from training.launching import command
 from training.models import Checkpoint, Examination, StepMetric, TrainingRun
+from training.promotion import HELP_GENERATE
 from training.script.config import Hyperparameters, deepspeed_config
 from training.shapes import NoShapeError, Shape, flops_of, shape_of
 
@@ -113,9 +116,12 @@ def charts_of(runs: Sequence[TrainingRun]) -> list[tuple[str, dict[str, Any]]]:
 
 @dataclass(frozen=True)
 class CheckpointReading:
+    """helpers: the further workers of the answers that it wrote last."""
+
     checkpoint: Checkpoint
     examinations: list[Examination]
     runs: list[JudgeRun]
+    helpers: list[Job]
 
 
 def checkpoints_of(run: TrainingRun) -> list[CheckpointReading]:
@@ -127,9 +133,17 @@ def checkpoints_of(run: TrainingRun) -> list[CheckpointReading]:
             checkpoint,
             list(checkpoint.examinations.all()),
             list(checkpoint.judge.runs.all()) if checkpoint.judge else [],
+            _helpers(checkpoint),
         )
         for checkpoint in found
     ]
+
+
+def _helpers(checkpoint: Checkpoint) -> list[Job]:
+    if checkpoint.generating_id is None or checkpoint.workers == 1:
+        return []
+    # Those of earlier answers were called before the job of these was.
+    return list(helpers(kind=HELP_GENERATE, subject_id=checkpoint.pk).filter(pk__gt=checkpoint.generating_id))
 
 
 @dataclass(frozen=True)

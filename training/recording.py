@@ -97,12 +97,13 @@ def examine(dataset: Dataset, answers: Sequence[Mapping[str, object]]) -> dict[s
     pairs = int(table.sum())
     asked_twice = (choices != ABSENT).all(axis=0)
     flips = float((choices[0] != choices[1])[asked_twice].mean()) if asked_twice.any() else None
+    counts = {"pairs": pairs, "with_gold": int((gold != ABSENT).sum())}
     if not pairs:
-        return {"pairs": 0, "accuracy": None, "macro_f1": None, "kappa": None, "flips": flips}
+        return {**counts, "accuracy": None, "macro_f1": None, "kappa": None, "flips": flips}
     found = classification(table)
     kappa = float(found["kappa"])
     return {
-        "pairs": pairs,
+        **counts,
         "accuracy": float(found["accuracy"]),
         "macro_f1": float(found["f1_macro"]),
         "kappa": kappa if kappa == kappa else None,

@@ -1,6 +1,7 @@
 """The forms of snapshots and training runs. Hyperparameters have a field each, made from what the script validates."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from typing import Any, Literal, get_args, get_origin
 
 from django import forms
@@ -16,7 +17,7 @@ from judging.judge_forms import DatasetChoice
 from judging.models import Audit, AuditItem, JudgeRun
 from training.models import Snapshot, TrainingRun
 from training.recipes import CandidateRecipe, JudgeRecipe, Recipe
-from training.runs import MOST_DEVICES, errors_of, read_hyperparameters, start_training
+from training.runs import MOST_DEVICES, check_asked, errors_of, read_hyperparameters, start_training
 from training.script.config import Hyperparameters, Lora
 from training.snapshots import make_snapshot
 
@@ -196,15 +197,43 @@ class TrainingForm(forms.Form):
         return tags
 
     def clean(self) -> dict[str, Any]:
+        """All that is wrong at once: what Django finds, what the script's own checks find, and what a run needs."""
         given = super().clean()
-        if not self.errors:
+        wrong = set(self.errors)
+        try:
+            given["hyperparameters"] = read_hyperparameters(self._hyperparameters(given))
+        except ValidationError as error:
+            _add_errors(self, self._by_label(error.message_dict, known=wrong))
+        needed = ("snapshot", "base_model", "revision", "devices", "test_sets")
+        if wrong.isdisjoint(needed):
             try:
-                given["hyperparameters"] = read_hyperparameters(self._hyperparameters(given))
+                check_asked(**{name: given[name] for name in needed})
             except ValidationError as error:
                 _add_errors(self, error.message_dict)
         return given
 
+    def _by_label(self, errors: Mapping[str, list[str]], *, known: Collection[str]) -> dict[str, list[str]]:
+        """Without fields whose errors are known, and with fields called as the form calls them."""
+        found = {field: words for field, words in errors.items() if field.replace(".", "_") not in known}
+        if known.intersection(Hyperparameters.model_fields):
+            # How fields fit together says nothing where one of them is a default in the place of what is wrong.
+            found.pop("hyperparameters", None)
+        return {field: [self._with_labels(str(each)) for each in words] for field, words in found.items()}
+
+    def _with_labels(self, words: str) -> str:
+        for name in Hyperparameters.model_fields:
+            # A name of one plain word may be just that word further on.
+            if name in self.fields:
+                pattern = rf"\b{name}\b" if "_" in name else rf"^{name}\b"
+                words = re.sub(pattern, f"“{self[name].label}”", words)
+        return words
+
     def _hyperparameters(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Of the form; a default where a field holds what cannot be read."""
+        given = {name: info.default for name, info in Hyperparameters.model_fields.items()} | {
+            **{f"lora_{name}": info.default for name, info in Lora.model_fields.items()},
+            **given,
+        }
         found = {name: given[name] for name in Hyperparameters.model_fields if name != "lora"}
         found["zero_stage"] = int(found["zero_stage"])
         lora = {name: given[f"lora_{name}"] for name in Lora.model_fields}

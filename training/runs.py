@@ -49,7 +49,7 @@ def start_training(
     With `send=False` no worker is told: the caller runs the job itself (jobs.running.run_here).
     """
     given = read_hyperparameters(hyperparameters or {})
-    _check(snapshot, base_model, revision, devices, test_sets)
+    check_asked(snapshot=snapshot, base_model=base_model, revision=revision, devices=devices, test_sets=test_sets)
     run = TrainingRun(
         name=name.strip(),
         purpose=snapshot.purpose,
@@ -95,7 +95,10 @@ def errors_of(error: PydanticError) -> dict[str, list[str]]:
     return found
 
 
-def _check(snapshot: Snapshot, base_model: str, revision: str, devices: int, test_sets: Sequence[Dataset]) -> None:
+def check_asked(
+    *, snapshot: Snapshot, base_model: str, revision: str, devices: int, test_sets: Sequence[Dataset]
+) -> None:
+    """Whether a run of these can be started. Raises ValidationError by field."""
     if not snapshot.is_whole:
         raise ValidationError({"snapshot": f"{snapshot} is not made yet. Wait for its job, or see why it failed."})
     if not 1 <= devices <= MOST_DEVICES:
@@ -155,6 +158,8 @@ def continue_training(*, run: TrainingRun, created_by: User | None = None, send:
 
 def repeat(*, run: TrainingRun, created_by: User | None = None, send: bool = True) -> TrainingRun:
     """The same run anew: on the same hardware its losses are the same. Raises ValidationError."""
+    if run.dry:
+        raise ValidationError("A measurement has no losses that a repetition could give again: clone it instead.")
     return start_training(
         name=f"{run.name}, again",
         snapshot=run.snapshot,
@@ -163,7 +168,6 @@ def repeat(*, run: TrainingRun, created_by: User | None = None, send: bool = Tru
         hyperparameters=run.hyperparameters,
         devices=run.devices,
         test_sets=list(run.test_sets.all()),
-        dry=run.dry,
         repeats=run,
         created_by=created_by,
         send=send,

@@ -14,6 +14,7 @@ urlpatterns: list[URLPattern] = [
     path("training/snapshots/", snapshots.snapshots, name="snapshots"),
     path("training/snapshots/new/", snapshots.snapshot_new, name="snapshot_new"),
     path("training/snapshots/<int:pk>/", snapshots.snapshot, name="snapshot"),
+    path("training/checkpoints/<int:pk>/card/", checkpoints.checkpoint_card, name="checkpoint_card"),
     path("training/checkpoints/<int:pk>/promote/", checkpoints.checkpoint_promote, name="checkpoint_promote"),
     path("training/checkpoints/<int:pk>/answers/", checkpoints.checkpoint_answers, name="checkpoint_answers"),
 ]

@@ -200,3 +200,17 @@ def test_the_admin_shows_jobs_and_cancels_them_but_edits_nothing(client, role):
     assert "1 of 2 jobs are being cancelled" in response.content.decode()
     job.refresh_from_db()
     assert job.state == "cancelling"
+
+
+def test_a_job_that_is_tried_again_says_why_until_it_is_over(client, researcher):
+    job, attempt = running()
+    Job.objects.filter(pk=job.pk).update(phase="Saving")
+    lifecycle.fail(attempt=attempt, summary="x", error="Traceback\nsome.module.OddError: It is odd.")
+    html = page(client, job)
+    assert "Attempt 1 did not end well. OddError: It is odd." in html
+    assert "Saving" not in html
+    Attempt.objects.filter(pk=attempt.pk).update(state=Attempt.State.STOPPED, error="")
+    assert "Attempt 1 was stopped with its worker." in page(client, job)
+    job.refresh_from_db()
+    lifecycle.cancel(job=job)
+    assert "Attempt 1 was" not in page(client, job)

@@ -127,10 +127,17 @@ def test_the_page_asks_for_answers_of_one_dataset_after_another(checkpoint, monk
     assert not Job.objects.filter(kind="training.generating.generate").exists()
     client.post(send, {"dataset": "to-answer", "workers": "2"})
     assert "Answer its prompts" not in client.get(page).content.decode()
-    assert len(helpers()) == 1
+    (helper,) = helpers()
+    shown = client.get(page).content.decode()
+    assert f'<a href="{helper.get_absolute_url()}">worker 2</a>' in shown
+    assert "Compare generators" not in shown
     checkpoint.refresh_from_db()
     run_here(job=checkpoint.generating, out=io.StringIO())
+    shown = client.get(page).content.decode()
+    assert f"{reverse('tournament_new')}?answered=to-answer" in shown
+    assert f'<a href="{reverse("dataset", args=["to-answer"])}">' in shown
     client.post(send, {"dataset": "more", "workers": "1"})
+    assert "worker 2</a>" not in client.get(page).content.decode()
     checkpoint.refresh_from_db()
     run_here(job=checkpoint.generating, out=io.StringIO())
     assert len(answered(checkpoint)) == 6

@@ -14,6 +14,7 @@ from tests.jobs.installation import until
 from tests.training.conftest import losses
 from training.artifacts import run_folder
 from training.launching import launched_on
+from training.learnt import held_out_of, learnt_of
 from training.models import Checkpoint, StepMetric, TrainingRun
 from training.pages import charts_of, checkpoints_of, estimate_of, figures_of
 from training.promotion import promote
@@ -65,6 +66,8 @@ def test_a_judge_is_trained_by_two_processes_promoted_and_judges(asked, test_set
     assert [step.step for step in steps] == list(range(1, len(steps) + 1))
     assert steps[-1].loss < steps[0].loss - 0.5
     assert run.found["started"]["world"] == 2
+    learnt, held_out = learnt_of(run), held_out_of(run)
+    assert (learnt.of, held_out.of) == (run.snapshot.count, run.snapshot.held_out_count)
     assert run.code
     assert not Lease.objects.filter(released_at=None).exists()
     first, second = Checkpoint.objects.filter(run=run)
@@ -75,7 +78,7 @@ def test_a_judge_is_trained_by_two_processes_promoted_and_judges(asked, test_set
     card = (folder / "README.md").read_text()
     assert run.snapshot.sha256 in card
     (examined,) = second.examinations.all()
-    assert examined.pairs == 20
+    assert (examined.pairs, examined.with_gold) == (20, 20)
     assert f"accuracy {examined.accuracy:.4f}" in card
 
     # The leaderboard reckons the same from the judge's own run.

@@ -130,6 +130,9 @@ class Examination(models.Model):
     checkpoint = models.ForeignKey(Checkpoint, models.CASCADE, related_name="examinations", db_index=False)
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="+")
     pairs = models.PositiveIntegerField(help_text="Pairs with gold that it was asked about.")
+    with_gold = models.PositiveIntegerField(
+        null=True, help_text="Pairs with gold then, with those too long to ask about."
+    )
     accuracy = models.FloatField(null=True)
     macro_f1 = models.FloatField(null=True)
     kappa = models.FloatField(null=True)

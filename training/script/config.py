@@ -38,7 +38,12 @@ class Hyperparameters(Frozen):
     piece_tokens: int = Field(
         8192, ge=64, le=2**20, description="Tokens that go through the model at once on a device: what memory allows."
     )
-    max_length: int = Field(1024, ge=32, le=131072, description="Tokens of a sample; what is longer loses its end.")
+    max_length: int = Field(
+        1024,
+        ge=32,
+        le=131072,
+        description="Tokens of a sample; what is longer loses its end; one whose prompt fills them is left out.",
+    )
     batching: Literal["auto", "packed", "padded"] = Field(
         "auto", description="Packed: samples lie in one row, without padding. Auto: whichever is faster at the start."
     )

@@ -2,15 +2,26 @@
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
-from django.views.decorators.http import require_POST
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST, require_safe
 
 from annotation.models import Dataset
-from annotation.roles import researchers_only
-from training.models import Checkpoint
+from annotation.roles import researchers_only, reviewers_only
+from training.cards import card_of
+from training.models import Checkpoint, TrainingRun
 from training.promotion import ask_for_answers, promote
 from training.run_forms import AnswersForm
 from training.runs import TrainingError
+
+
+@require_safe
+@reviewers_only
+def checkpoint_card(request: HttpRequest, pk: int) -> HttpResponse:
+    """Made from the rows, as the one beside the weights was: those may lie on the workers alone."""
+    visible = TrainingRun.objects.visible_to(request.user)
+    checkpoint = get_object_or_404(Checkpoint.objects.select_related("run__snapshot").filter(run__in=visible), pk=pk)
+    context = {"checkpoint": checkpoint, "card": card_of(checkpoint.run, checkpoint)}
+    return render(request, "training/checkpoint_card.html", context)
 
 
 @require_POST
@@ -18,12 +29,18 @@ from training.runs import TrainingError
 def checkpoint_promote(request: HttpRequest, pk: int) -> HttpResponse:
     """A judge, asked about the test sets that its run was examined on; one click."""
     checkpoint = _find(pk)
+    test_sets = list(checkpoint.run.test_sets.all())
     try:
-        judge = promote(checkpoint=checkpoint, test_sets=list(checkpoint.run.test_sets.all()), by=request.user)
+        judge = promote(checkpoint=checkpoint, test_sets=test_sets, by=request.user)
     except TrainingError as error:
         messages.error(request, str(error))
         return redirect(checkpoint.run)
-    messages.success(request, f"{judge} is a judge now, and is asked about the run's test sets in both orders.")
+    asked = (
+        "and is asked about the run's test sets in both orders."
+        if test_sets
+        else "and is asked about nothing yet: the run had no test sets. Start a run of it here."
+    )
+    messages.success(request, f"{judge} is a judge now, {asked}")
     return redirect(judge)
 
 

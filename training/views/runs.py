@@ -11,6 +11,8 @@ from annotation.roles import researchers_only, reviewers_only
 from jobs import logs
 from judging.judge_forms import as_json
 from training.cards import word_of
+from training.comparing import changed, column_of
+from training.learnt import counted_before, held_out_of, learnt_of
 from training.models import Snapshot, TrainingRun
 from training.pages import charts_of, checkpoints_of, command_line, estimate_of, figures_of
 from training.repeating import compare_losses
@@ -40,21 +42,28 @@ def training_new(request: HttpRequest) -> HttpResponse:
     if clone := request.GET.get("clone", ""):
         initial = initial_of(_find(request, _number(clone)))
     form = TrainingForm(request.POST or None, initial=initial)
-    action, estimate = request.POST.get("action", ""), None
+    action, estimate, counted = request.POST.get("action", ""), None, None
     if request.method == "POST" and form.is_valid():
         if action != "estimate" and (started := form.start(dry=action == "dry", created_by=request.user)):
             return redirect("training_run", started.pk)
         if action == "estimate":
             given = form.cleaned_data
+            counted = counted_before(
+                snapshot=given["snapshot"],
+                base_model=given["base_model"],
+                revision=given["revision"],
+                max_length=given["hyperparameters"].max_length,
+            )
             estimate = estimate_of(
                 base_model=given["base_model"],
                 hyperparameters=given["hyperparameters"],
                 devices=given["devices"],
-                samples=given["snapshot"].count,
+                samples=counted.samples if counted else given["snapshot"].count,
             )
     context = {
         "form": form,
         "estimate": estimate,
+        "counted": counted,
         "deepspeed": as_json(estimate.deepspeed) if estimate else "",
         "has_snapshots": form.fields["snapshot"].queryset.exists(),
     }
@@ -65,18 +74,22 @@ def training_new(request: HttpRequest) -> HttpResponse:
 @reviewers_only
 def training_run(request: HttpRequest, pk: int) -> HttpResponse:
     shown = _find(request, pk)
+    return _page(request, shown, NotesForm(instance=shown))
+
+
+def _page(request: HttpRequest, shown: TrainingRun, notes_form: NotesForm) -> HttpResponse:
     attempt = shown.job.attempts.order_by("-number").first() if shown.job else None
     context = _live(request, shown) | {
         "job": shown.job,
         "hyperparameters": [(name, word_of(value)) for name, value in shown.hyperparameters.items()],
         "found": as_json(shown.found),
         "command": command_line(shown.devices, pk=shown.pk),
-        "notes_form": NotesForm(instance=shown),
+        "notes_form": notes_form,
         "log": logs.tail(attempt) if attempt else None,
         "may_steer": shown.job is not None and shown.job.may_be_steered_by(request.user),
         "repeated": compare_losses(shown),
     }
-    return render(request, "training/training_run.html", context)
+    return render(request, "training/training_run.html", context, status=422 if notes_form.errors else 200)
 
 
 @require_safe
@@ -92,6 +105,8 @@ def training_live(request: HttpRequest, pk: int) -> HttpResponse:
 def _live(request: HttpRequest, shown: TrainingRun) -> dict[str, object]:
     return {
         "run": shown,
+        "learnt": learnt_of(shown),
+        "held_out": held_out_of(shown),
         "figures": figures_of(shown),
         "charts": charts_of([shown]),
         "checkpoints": checkpoints_of(shown),
@@ -103,17 +118,18 @@ def _live(request: HttpRequest, shown: TrainingRun) -> dict[str, object]:
 @reviewers_only
 def training_compare(request: HttpRequest) -> HttpResponse:
     """Runs laid over each other, chosen by their numbers."""
-    asked = [_number(said) for said in request.GET.getlist("run")][:MOST_OVERLAID]
+    said = list(dict.fromkeys(map(_number, request.GET.getlist("run"))))
+    asked = said[:MOST_OVERLAID]
     visible = TrainingRun.objects.visible_to(request.user).select_related("snapshot", "job")
     runs = list(visible.filter(pk__in=asked))
-    names = sorted({name for run in runs for name in run.hyperparameters})
-    rows = [(name, [word_of(run.hyperparameters.get(name)) for run in runs]) for name in names]
     context = {
-        "runs": [(run, figures_of(run)) for run in runs],
+        "columns": [column_of(run) for run in runs],
+        "snapshots_differ": len({run.snapshot_id for run in runs}) > 1,
+        "left_out": len(said) - len(asked),
         "all": visible.exclude(dry=True)[:100],
         "asked": asked,
         "charts": charts_of(runs),
-        "changed": [(name, values) for name, values in rows if any(value != values[0] for value in values)],
+        "changed": changed(runs),
     }
     return render(request, "training/training_compare.html", context)
 
@@ -147,11 +163,10 @@ def training_repeat(request: HttpRequest, pk: int) -> HttpResponse:
 def training_notes(request: HttpRequest, pk: int) -> HttpResponse:
     shown = _find(request, pk)
     form = NotesForm(request.POST, instance=shown)
-    if form.is_valid():
-        form.save()
-        messages.success(request, "Notes and tags are saved.")
-    else:
-        messages.error(request, " ".join(word for words in form.errors.values() for word in words))
+    if not form.is_valid():
+        return _page(request, shown, form)
+    form.save()
+    messages.success(request, "Notes and tags are saved.")
     return redirect(shown)
 
 
