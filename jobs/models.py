@@ -147,9 +147,8 @@ class Job(models.Model):
             return f"Attempt {self.attempt_number} begins in {in_words(-waited)}."
         busy = Job.objects.filter(queue=self.queue, state__in=[self.State.RUNNING, self.State.CANCELLING])
         if n := busy.count():
-            return (
-                f"Waiting for a worker of the queue “{self.queue}”, which is at {n} other job{'' if n == 1 else 's'}."
-            )
+            others = f"{n} other job{'' if n == 1 else 's'}"
+            return f"Waiting for a worker of the queue “{self.queue}”, which is at {others}."
         if waited > timedelta(seconds=settings.JOB_STALE_SECONDS):
             return f"No worker took it for {in_words(waited)}. Is one running for the queue “{self.queue}”?"
         return "Waiting for a worker."

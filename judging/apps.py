@@ -7,6 +7,7 @@ class JudgingConfig(AppConfig):
 
     def ready(self) -> None:
         from annotation import gold_rule, ranks, reveal, verdict_store
+        from jobs.subjects import name_subject
         from judging.gold_of_exports import PolicyGold
         from judging.importing import Verdicts
         from judging.revealing import JudgesOfPair
@@ -16,3 +17,4 @@ class JudgingConfig(AppConfig):
         gold_rule.register(PolicyGold())
         reveal.register(JudgesOfPair())
         ranks.register(NewestRun())
+        name_subject("judging.work.judge_pairs", "judging.work.help_run", model="judging.JudgeRun")

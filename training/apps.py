@@ -7,12 +7,7 @@ class TrainingConfig(AppConfig):
 
     def ready(self) -> None:
         from jobs.subjects import name_subject
-        from judging.models import JudgeRun
-        from judging.runs import crews, starting
-        from training import promotion, runs, snapshots
-        from training.models import Checkpoint, Snapshot, TrainingRun
 
-        name_subject(runs.WORK, model=TrainingRun)
-        name_subject(snapshots.WORK, model=Snapshot)
-        name_subject(promotion.GENERATE, promotion.HELP_GENERATE, model=Checkpoint)
-        name_subject(starting.WORK, crews.HELP, model=JudgeRun)
+        name_subject("training.work.train", model="training.TrainingRun")
+        name_subject("training.snapshots.build", model="training.Snapshot")
+        name_subject("training.generating.generate", "training.generating.help_generate", model="training.Checkpoint")

@@ -152,6 +152,8 @@ class LabelFields(forms.Form):
         of_own = ("choice", *self.OF_LABEL, "flag", "guideline")
         if said.get("skipped") and said.get("annotator") and any(said.get(name) for name in of_own):
             self.add_error("skipped", "Who passes a pair on does not label it: choose one or the other.")
+        if said.get("annotator2") and not said.get("annotator") and (said.get("flag") or said.get("guideline")):
+            self.add_error("annotator", "Choose whose label is meant: the first annotator's is.")
         if said.get("verdict2") and not said.get("other") and "other" not in self.errors:
             self.add_error("other", "Choose the other run whose verdict is meant.")
         if said.get("raters") and not said.get("labels") and "labels" not in self.errors:

@@ -1,5 +1,7 @@
 """An annotator who would change a label of a pair that a reviewer has decided since is told so, and nothing changes."""
 
+from datetime import timedelta
+
 import pytest
 from django.urls import reverse
 
@@ -61,9 +63,21 @@ def test_the_same_decision_again_is_no_change_and_no_error(browser, back, adjudi
 
 def test_a_label_that_a_reviewer_sends_back_is_open_again(annotator, adjudicated):
     label = Label.objects.get()
+    about = {"pair_id": label.pair_id, "decided_at": label.changed_at}
     with pytest.raises(AdjudicatedError):
-        check_open(pair_id=label.pair_id, annotator=annotator)
+        check_open(annotator=annotator, **about)
     send_back(label_id=label.pk, comment="?", by=adjudicated.by)
-    check_open(pair_id=label.pair_id, annotator=annotator)
+    check_open(annotator=annotator, **about)
     with pytest.raises(AdjudicatedError):
-        check_open(pair_id=label.pair_id, annotator=factories.make_user())
+        check_open(annotator=factories.make_user(), **about)
+
+
+def test_what_was_adjudicated_before_its_annotator_decided_is_open_and_so_tells_no_control_pair(
+    browser, back, adjudicated
+):
+    Adjudication.objects.update(created_at=Label.objects.get().changed_at - timedelta(days=1))
+    text = browser.get(back).text
+    assert "so your label stays as it is" not in text
+    assert "disabled aria-pressed" not in text
+    browser.post(back, {**fields(browser.get(back)), "choice": "2", "rationale": "second"})
+    assert Label.objects.get().rationale == "second"

@@ -126,8 +126,8 @@ def test_a_copy_that_an_earlier_version_kept_is_taken_up(label_page):
     label_page.evaluate("""() => {
       const [name] = Object.keys(localStorage).filter((each) => each.startsWith("tiebreak-draft:"));
       const copy = JSON.parse(localStorage.getItem(name));
-      copy.fields = { rationale: "A whole one" };
-      localStorage.setItem(name, JSON.stringify({ ...copy, saved: "", posted: { rationale: "Half a thought" }, told: false }));
+      Object.assign(copy, { fields: { rationale: "A whole one" }, posted: { rationale: "Half a thought" } });
+      localStorage.setItem(name, JSON.stringify({ ...copy, saved: "", told: false }));
     }""")
     label_page.reload()
     expect_words(label_page, "A whole one")
