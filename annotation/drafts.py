@@ -10,13 +10,6 @@ from annotation.progress import own_progress
 from annotation.remarks import Remarks
 
 
-def put_back(*, user: User, pair_id: int, remarks: Remarks, swapped: bool) -> None:
-    """Keep what was said with a decision that counts for nothing: should the pair come back, the words are there."""
-    if fields := remarks.stored(swapped=swapped):
-        values = {"fields": fields, "saved_at": timezone.now(), "decided_at": None}
-        Draft.objects.update_or_create(pair_id=pair_id, annotator=user, defaults=values)
-
-
 class OvertakenError(Exception):
     """The pair was decided since this was written: on a slow network, in another tab, on another device."""
 
@@ -40,7 +33,15 @@ def keep_draft(
         raise OvertakenError
     if slot.state == Slot.State.CLAIMED:
         assignment.extend_claim(user=user, dataset=dataset)
-    fields = remarks.stored(swapped=slot.swapped)
+    return _put(user, pair_id, remarks.stored(swapped=slot.swapped), decided_at)
+
+
+def put_back(*, user: User, pair_id: int, remarks: Remarks, swapped: bool) -> None:
+    """Keep what was said with a decision that counts for nothing: should the pair come back, the words are there."""
+    _put(user, pair_id, remarks.stored(swapped=swapped), None)
+
+
+def _put(user: User, pair_id: int, fields: dict[str, object], decided_at: datetime | None) -> datetime | None:
     if not fields:
         Draft.objects.filter(pair=pair_id, annotator=user).delete()
         return None

@@ -11,8 +11,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from annotation import onboarding
-from annotation.models import Control, ControlAnswer, Dataset, Label, Role, Standing, User
-from annotation.notifications import notify
+from annotation.models import Control, ControlAnswer, Dataset, Label, Standing, User
+from annotation.notifications import notify, notify_reviewers
 
 SETTLED = timedelta(minutes=5)
 LAST = 20
@@ -60,9 +60,8 @@ def _act(standing: Standing, note: str) -> None:
         onboarding.note(standing=standing, note=note)
         word = "Please read the guidelines once more, and ask where they are not clear."
     notify(people=[person], text=f"{dataset}: {note} {word}", path=reverse("onboarding", args=[dataset.slug]))
-    reviewers = User.objects.filter(is_active=True, role=Role.REVIEWER)
     text = f"{person} in {dataset}: {note.replace('your', 'their')}"
-    notify(people=reviewers, text=text, path=reverse("standings", args=[dataset.slug]))
+    notify_reviewers(text=text, path=reverse("standings", args=[dataset.slug]))
 
 
 def is_too_fast(*, user: User, dataset: Dataset, seconds: float | None) -> bool:

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from annotation import prepared
-from annotation.models import Notification, User
+from annotation.models import Notification, Role, User
 
 # What is read here within this time is not mailed, and what comes together is one mail.
 MAIL_AFTER = timedelta(minutes=1)
@@ -47,6 +47,10 @@ def notify(*, people: Iterable[User], text: str, path: str) -> None:
 
 def may_be_mailed(person: User) -> bool:
     return bool(settings.EMAIL_HOST and person.is_active and person.wants_mail and person.email)
+
+
+def notify_reviewers(*, text: str, path: str) -> None:
+    notify(people=User.objects.filter(is_active=True, role=Role.REVIEWER), text=text, path=path)
 
 
 def mark_read(*, person: User, pk: int | None = None, path: str = "", until: datetime | None = None) -> int:

@@ -10,8 +10,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from annotation import assignment, controls, prepared
-from annotation.models import Choice, Control, ControlAnswer, Dataset, Role, Standing, User
-from annotation.notifications import notify
+from annotation.models import Choice, Control, ControlAnswer, Dataset, Standing, User
+from annotation.notifications import notify_reviewers
 
 Use, State = Control.Use, Standing.State
 NOTHING_CHANGED = "You may not label this dataset at the moment, so nothing was changed."
@@ -55,11 +55,16 @@ def barrier(*, user: User, dataset: Dataset) -> Standing | None:
     standing = _stored(user, dataset)
     if standing and standing.state == State.PAUSED:
         return standing
-    if dataset.pass_percent is None or (standing and standing.state == State.QUALIFIED):
+    if standing and standing.state == State.QUALIFIED:
         return None
-    if not _active(dataset, Use.QUALIFICATION).exists():
+    if not has_round(dataset):
         return None
     return standing or Standing(dataset=dataset, annotator=user)
+
+
+def has_round(dataset: Dataset) -> bool:
+    """Whether the dataset has a qualification round, which keeps from labelling who has not passed it."""
+    return dataset.pass_percent is not None and _active(dataset, Use.QUALIFICATION).exists()
 
 
 def is_paused(*, user: User, dataset: Dataset) -> bool:
@@ -133,9 +138,8 @@ def answer_qualification(*, user: User, control: Control, choice: Choice, swappe
             standing.changed_at, standing.changed_by = timezone.now(), None
             standing.save()
             if standing.state == State.FAILED:
-                reviewers = User.objects.filter(is_active=True, role=Role.REVIEWER)
                 text = f"{user} did not pass the qualification round of {dataset}. You can give them another one."
-                notify(people=reviewers, text=text, path=reverse("standings", args=[dataset.slug]))
+                notify_reviewers(text=text, path=reverse("standings", args=[dataset.slug]))
 
 
 def result_of(standing: Standing) -> Result | None:

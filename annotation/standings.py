@@ -8,6 +8,7 @@ from django.db import connection
 
 from annotation import clusters
 from annotation.models import Control, ControlAnswer, Dataset, Role, Standing, User
+from annotation.onboarding import has_round
 
 _SPEED = """
 SELECT label.annotator_id, count(*), count(label.seconds), count(*) FILTER (WHERE label.seconds < %(least)s),
@@ -86,8 +87,7 @@ def standings_of(dataset: Dataset) -> list[PersonStanding]:
         if row["attempt"] == (standings[row["annotator"]].attempt if row["annotator"] in standings else 1)
     ]
     qualified = _shares(rounds)
-    in_use = Control.objects.filter(pair__dataset=dataset, use=Control.Use.QUALIFICATION, active=True)
-    qualifies = dataset.pass_percent is not None and in_use.exists()
+    qualifies = has_round(dataset)
     return [
         PersonStanding(
             user,

@@ -88,7 +88,7 @@ LISTS = {
     "two labels or more": "/datasets/large/review/?labels=2-",
     "two labels or more, a judge's among them": "/datasets/large/review/?labels=2-&raters=1",
     "two labels or more, a judge's among them, count": "/datasets/large/review/count/?labels=2-&raters=1",
-    "one label": "/datasets/large/review/?labels=1-2",
+    "one label": "/datasets/large/review/?labels=1-1",
     "unanimous": "/datasets/large/review/?fall=unanimous",
     "a majority": "/datasets/large/review/?fall=majority",
     "no majority": "/datasets/large/review/?fall=none",

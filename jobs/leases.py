@@ -57,13 +57,13 @@ def leased_on(running: Running, *, places: Mapping[str, Sequence[str]]) -> Itera
 
     Raises what `running.progress` raises.
     """
-    with _held(running, places, None, None):
+    with _held(running, places, None):
         yield
 
 
 @contextmanager
 def _held(
-    running: Running, known: Mapping[str, Sequence[str]], wanted: int | None, check: Check | None
+    running: Running, known: Mapping[str, Sequence[str]], wanted: int | None, check: Check | None = None
 ) -> Iterator[dict[str, list[str]]]:
     """So many devices of each machine, or all that are known."""
     attempt = Attempt.objects.get(job=running.job_id, number=running.number)

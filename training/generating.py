@@ -11,14 +11,14 @@ from collections.abc import Iterator, Sequence
 from django.db.models import QuerySet
 
 from annotation.models import Pair, Prompt, Response, content_hash
-from jobs.crews import Crew, WorkIsOver, dismiss, helpers
+from jobs.crews import Crew, WorkIsOver, dismiss
 from jobs.errors import PermanentError
 from jobs.leases import own_gpu
 from jobs.running import Running
 from judging.runs.questions import storable
 from training.alpaca import alpaca_prompt
 from training.models import AnswerChunk, Checkpoint
-from training.promotion import HELP_GENERATE
+from training.promotion import helpers_of
 from training.sharing import fetch_weights
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ def generate(running: Running) -> None:
     if checkpoint.generating_id != running.job_id:
         raise PermanentError(f"Job {checkpoint.generating_id} has taken over these answers. Carry on with that one.")
     _take_part(running, checkpoint)
-    dismiss(helpers(kind=HELP_GENERATE, subject_id=checkpoint.pk))
+    dismiss(helpers_of(checkpoint))
 
 
 def help_generate(running: Running) -> None:

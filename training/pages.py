@@ -8,7 +8,6 @@ from typing import Any
 
 from django.db.models import Count, Sum
 
-from jobs.crews import helpers
 from jobs.models import Job
 from jobs.progress import in_words
 from judging.backends.checkpoints import folder_of
@@ -18,7 +17,7 @@ from training.curves import Curve, curve_chart
 from training.estimates import Memory, disk_of, memory_of, operations_of, steps_of, tokens_of
 from training.launching import command
 from training.models import Checkpoint, Examination, StepMetric, TrainingRun
-from training.promotion import HELP_GENERATE
+from training.promotion import helpers_of
 from training.script.config import Hyperparameters, deepspeed_config
 from training.shapes import NoShapeError, Shape, flops_of, shape_of
 
@@ -143,7 +142,7 @@ def _helpers(checkpoint: Checkpoint) -> list[Job]:
     if checkpoint.generating_id is None or checkpoint.workers == 1:
         return []
     # Those of earlier answers were called before the job of these was.
-    return list(helpers(kind=HELP_GENERATE, subject_id=checkpoint.pk).filter(pk__gt=checkpoint.generating_id))
+    return list(helpers_of(checkpoint).filter(pk__gt=checkpoint.generating_id))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from django.db import transaction
 from annotation.models import Dataset, Generator, User
 from jobs import lifecycle
 from jobs.crews import MOST_WORKERS, call_helpers, helpers, stop_leftovers
-from jobs.models import Job
+from jobs.models import Job, JobQuerySet
 from judging import artifacts
 from judging.judges import create_judge
 from judging.models import Judge, JudgeRun
@@ -54,6 +54,11 @@ def promote(*, checkpoint: Checkpoint, test_sets: Sequence[Dataset], by: User | 
     return judge
 
 
+def helpers_of(checkpoint: Checkpoint) -> JobQuerySet:
+    """The jobs of further workers of its answers, those of earlier times as well."""
+    return helpers(kind=HELP_GENERATE, subject_id=checkpoint.pk)
+
+
 def ask_for_answers(
     *, checkpoint: Checkpoint, dataset: Dataset, workers: int = 1, by: User | None = None, send: bool = True
 ) -> Job:
@@ -67,7 +72,7 @@ def ask_for_answers(
         raise TrainingError(f"Answers are shared by 1 to {MOST_WORKERS} workers.")
     if checkpoint.run.purpose != Snapshot.Purpose.CANDIDATE:
         raise TrainingError("A judge writes verdicts. Make it a judge and run it instead.")
-    at_it = helpers(kind=HELP_GENERATE, subject_id=checkpoint.pk)
+    at_it = helpers_of(checkpoint)
     leader = Checkpoint.objects.values_list("generating", flat=True).get(pk=checkpoint.pk)
     stop_leftovers(at_it, leader=leader)
     with transaction.atomic():

@@ -174,7 +174,8 @@ def label_pair(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         raise Http404
     if slot.state == Slot.State.CLAIMED:
         return redirect("label", slug)
-    if request.method != "POST" and onboarding.barrier(user=request.user, dataset=dataset):
+    barrier = onboarding.barrier(user=request.user, dataset=dataset)
+    if barrier and request.method != "POST":
         return redirect("label", slug)
     form = DecisionForm(request.POST, dataset=dataset) if request.method == "POST" else None
     if form is None or not form.is_valid():
@@ -182,7 +183,7 @@ def label_pair(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         return _page(request, dataset, slot, form=form, with_differences=differences, status=422 if form else 200)
     if form.pair_id != pk or not form.was_shown_to(request.user):
         raise Http404
-    if onboarding.barrier(user=request.user, dataset=dataset):
+    if barrier:
         label = mixing.label_in(user=request.user, slot=slot)
         with suppress(OvertakenError):
             kept = {"remarks": form.remarks, "decided_at": label and label.changed_at}

@@ -1,11 +1,14 @@
 """A dataset with control pairs among those to label."""
 
+import pytest
+
 from annotation.controls import set_control
 from annotation.models import Choice, Control, Dataset
 from tests import factories
 from tests.annotation.label_page import fields
 
 PAGE = "/label/mix/"
+BOTH = pytest.mark.parametrize("control", [False, True], ids=["label", "control"])
 
 
 def make_mixed(*, pairs: int, controls: int, percent: int) -> Dataset:

@@ -11,12 +11,11 @@ from django.urls import reverse
 from annotation.models import Draft, Label, Slot
 from tests import factories
 from tests.annotation.label_page import fields, in_view, signed_in
-from tests.annotation.mixed import PAGE, in_front, make_mixed
+from tests.annotation.mixed import BOTH, PAGE, in_front, make_mixed
 
 pytestmark = pytest.mark.django_db
 
 DRAFT = "/label/mix/draft/"
-BOTH = pytest.mark.parametrize("control", [False, True], ids=["label", "control"])
 
 
 @pytest.fixture

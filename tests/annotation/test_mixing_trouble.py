@@ -15,12 +15,11 @@ from annotation.models import ControlAnswer, Label, LabelRevision, LateDecision,
 from annotation.pools import set_pool
 from tests import factories
 from tests.annotation.label_page import HTMX, fields, in_view, signed_in
-from tests.annotation.mixed import PAGE, in_front, make_mixed
+from tests.annotation.mixed import BOTH, PAGE, in_front, make_mixed
 
 pytestmark = pytest.mark.django_db
 
 SKIP, DRAFT = "/label/mix/skip/", "/label/mix/draft/"
-BOTH = pytest.mark.parametrize("control", [False, True], ids=["label", "control"])
 
 
 @pytest.fixture

@@ -9,6 +9,9 @@ from django.conf import settings as django_settings
 from django.test import Client
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests import factories
+from tests.browser.labelling import make_label_dataset
+
 # Playwright's own loop runs in this thread, which Django would take for asynchronous code.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
@@ -51,3 +54,18 @@ def open_page(chromium, live_server) -> Iterator[Callable[..., Page]]:
     for context in contexts:
         context.close()
     assert not errors
+
+
+@pytest.fixture
+def annotator():
+    return factories.make_user()
+
+
+@pytest.fixture
+def dataset():
+    return make_label_dataset()
+
+
+@pytest.fixture
+def label_page(open_page, annotator, dataset):
+    return open_page("/label/test-set/", user=annotator)

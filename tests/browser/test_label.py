@@ -9,24 +9,9 @@ from playwright.sync_api import expect
 from annotation.labeling import in_other_terms
 from annotation.models import Choice, Flag, Label, LabelRevision, Skip
 from tests import factories
-from tests.browser.labelling import make_label_dataset, pair_in_view, press, press_and_wait, shown_choice
+from tests.browser.labelling import pair_in_view, press, press_and_wait, shown_choice
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture
-def annotator():
-    return factories.make_user()
-
-
-@pytest.fixture
-def dataset():
-    return make_label_dataset()
-
-
-@pytest.fixture
-def label_page(open_page, annotator, dataset):
-    return open_page("/label/test-set/", user=annotator)
 
 
 @pytest.mark.parametrize(

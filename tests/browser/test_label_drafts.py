@@ -4,27 +4,11 @@ import pytest
 from playwright.sync_api import expect
 
 from annotation.models import Draft, Label
-from tests import factories
-from tests.browser.labelling import make_label_dataset, pair_in_view, press_and_wait
+from tests.browser.labelling import pair_in_view, press_and_wait
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 LABEL, DRAFT = "/label/test-set/", "**/label/test-set/draft/"
-
-
-@pytest.fixture
-def annotator():
-    return factories.make_user()
-
-
-@pytest.fixture
-def dataset():
-    return make_label_dataset()
-
-
-@pytest.fixture
-def label_page(open_page, annotator, dataset):
-    return open_page(LABEL, user=annotator)
 
 
 def write(page, words):

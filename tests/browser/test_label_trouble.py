@@ -6,24 +6,9 @@ from playwright.sync_api import expect
 
 from annotation.models import Draft, Label, LateDecision, Slot
 from tests import factories
-from tests.browser.labelling import make_label_dataset, pair_in_view, press_and_wait
+from tests.browser.labelling import pair_in_view, press_and_wait
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture
-def annotator():
-    return factories.make_user()
-
-
-@pytest.fixture
-def dataset():
-    return make_label_dataset()
-
-
-@pytest.fixture
-def label_page(open_page, annotator, dataset):
-    return open_page("/label/test-set/", user=annotator)
 
 
 def test_a_draft_outlives_a_reload_and_goes_when_it_is_saved(label_page):

@@ -18,10 +18,9 @@ from training.pages import charts_of, checkpoints_of, command_line, estimate_of,
 from training.repeating import compare_losses
 from training.run_forms import NotesForm, TrainingForm, initial_of
 from training.runs import TrainingError, continue_training, repeat
+from training.views.numbers import number_of
 
 MOST_OVERLAID = 6
-# A longer one is no row's.
-LONGEST_NUMBER = 18
 
 
 @require_safe
@@ -40,7 +39,7 @@ def training_new(request: HttpRequest) -> HttpResponse:
     """The form; it tells what a run would take, measures it, or starts it, as the button says."""
     initial = {name: request.GET[name] for name in ("snapshot", "base_model") if name in request.GET}
     if clone := request.GET.get("clone", ""):
-        initial = initial_of(_find(request, _number(clone)))
+        initial = initial_of(_find(request, number_of(clone)))
     form = TrainingForm(request.POST or None, initial=initial)
     action, estimate, counted = request.POST.get("action", ""), None, None
     if request.method == "POST" and form.is_valid():
@@ -118,7 +117,7 @@ def _live(request: HttpRequest, shown: TrainingRun) -> dict[str, object]:
 @reviewers_only
 def training_compare(request: HttpRequest) -> HttpResponse:
     """Runs laid over each other, chosen by their numbers."""
-    said = list(dict.fromkeys(map(_number, request.GET.getlist("run"))))
+    said = list(dict.fromkeys(map(number_of, request.GET.getlist("run"))))
     asked = said[:MOST_OVERLAID]
     visible = TrainingRun.objects.visible_to(request.user).select_related("snapshot", "job")
     runs = list(visible.filter(pk__in=asked))
@@ -168,11 +167,6 @@ def training_notes(request: HttpRequest, pk: int) -> HttpResponse:
     form.save()
     messages.success(request, "Notes and tags are saved.")
     return redirect(shown)
-
-
-def _number(said: str) -> int:
-    """Of a run; 0, which none has, for what is no number."""
-    return int(said) if said.isdecimal() and len(said) <= LONGEST_NUMBER else 0
 
 
 def _find(request: HttpRequest, pk: int) -> TrainingRun:

@@ -9,6 +9,7 @@ from training.cards import word_of
 from training.models import Snapshot
 from training.run_forms import CandidateSnapshotForm, JudgeSnapshotForm
 from training.snapshots import differences, first_rows
+from training.views.numbers import number_of
 
 FORMS = {Snapshot.Purpose.JUDGE: JudgeSnapshotForm, Snapshot.Purpose.CANDIDATE: CandidateSnapshotForm}
 
@@ -23,12 +24,7 @@ def snapshots(request: HttpRequest) -> HttpResponse:
 @researchers_only
 def snapshot_new(request: HttpRequest) -> HttpResponse:
     """A form, filled in with the recipe of another one (`like`) or what a page that leads here knows."""
-    said = request.GET.get("like", "")
-    like = (
-        Snapshot.objects.visible_to(request.user).filter(pk=said).first()
-        if said.isdecimal() and len(said) < 10
-        else None
-    )
+    like = Snapshot.objects.visible_to(request.user).filter(pk=number_of(request.GET.get("like", ""))).first()
     purpose = like.purpose if like else request.GET.get("purpose", Snapshot.Purpose.JUDGE)
     purpose = purpose if purpose in FORMS else Snapshot.Purpose.JUDGE
     initial = {name: request.GET[name] for name in ("run", "dataset") if name in request.GET}
